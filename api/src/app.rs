@@ -1,0 +1,47 @@
+//! What handlers share.
+
+use std::{sync::Arc, time::Duration};
+
+use jobs_artifacts::Artifacts;
+use jobs_core::{Registry, schema::Schema};
+use jobs_queue::{Hub, Queue};
+use jobs_store::Store;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{submitter::Submitter, videos::RateLimit};
+
+/// What handlers share, as they hold it.
+pub(crate) type Shared = Arc<App>;
+
+/// What handlers share.
+pub(crate) struct App {
+    /// The truth.
+    pub(crate) store: Store,
+    /// What is ready to run; only ever told, never asked.
+    pub(crate) queue: Queue,
+    /// Wakes those who wait for a task.
+    pub(crate) hub: Hub,
+    /// The bytes of artifacts.
+    pub(crate) artifacts: Artifacts,
+    /// The kinds that can be submitted.
+    pub(crate) registry: Registry,
+    /// Takes submissions.
+    pub(crate) submitter: Submitter,
+    /// What a submission looks like, its input aside.
+    pub(crate) envelope: Schema,
+    /// How many videos an address may ask for.
+    pub(crate) video_rate: RateLimit,
+    /// Cancelled when nothing new should be begun: waits and streams end.
+    pub(crate) stopping: CancellationToken,
+    /// The document that describes this API, as it is served.
+    pub(crate) openapi: bytes::Bytes,
+    /// Where clients reach this server, when it is not where they sent their request.
+    pub(crate) public_url: Option<String>,
+    /// The largest body.
+    pub(crate) body_limit_bytes: usize,
+    /// The longest that a request may take.
+    pub(crate) request_timeout: Duration,
+    /// When this process began to serve.
+    pub(crate) began: Instant,
+}

@@ -1,0 +1,39 @@
+//! The HTTP API: everything that clients of Longshore see.
+//!
+//! A request passes [`request`] (id, body, time, problems), then a route of [`router`], one file per operation. What can
+//! go wrong is one table, [`problem`]. The API writes tasks and reads them; it runs none, and links no engine.
+
+mod accept;
+mod app;
+mod body;
+mod clock;
+mod cursor;
+mod docs;
+mod etag;
+mod follow;
+mod idempotency;
+mod kinds;
+mod links;
+mod openapi;
+mod path;
+mod prefer;
+mod problem;
+mod problems;
+mod query;
+mod range;
+mod request;
+mod router;
+mod serve;
+mod submitter;
+mod system;
+mod tasks;
+mod videos;
+mod view;
+
+pub use serve::{serve, serve_on};
+
+/// The OpenAPI document of this API, as it is served at `/api/v1/openapi.json`.
+#[must_use]
+pub fn openapi() -> serde_json::Value {
+    openapi::document(&jobs_kinds::registry())
+}

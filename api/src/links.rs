@@ -1,0 +1,75 @@
+//! The addresses in answers. Clients follow them and never build one.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, Uri, header, request::Parts},
+};
+use jobs_core::TaskId;
+
+use crate::problem::Problem;
+
+/// Makes addresses that the client can reach.
+#[derive(Debug, Clone)]
+pub(crate) struct Links {
+    base: String,
+}
+
+impl Links {
+    /// For the server at `public_url`, or at the address that the request was sent to.
+    pub(crate) fn of(public_url: Option<&str>, headers: &HeaderMap, uri: &Uri) -> Self {
+        if let Some(url) = public_url {
+            return Self { base: url.trim_end_matches('/').to_owned() };
+        }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
+        // Without an honest host the addresses are relative to the request's.
+        let base = host.filter(|host| is_host(host)).map(|host| format!("http://{host}"));
+        Self { base: base.unwrap_or_default() }
+    }
+
+    /// An address of the API.
+    pub(crate) fn api(&self, path: &str) -> String {
+        format!("{}/api/v1/{path}", self.base)
+    }
+
+    /// An address of a task: its own, or one under it.
+    pub(crate) fn task(&self, id: TaskId, part: &str) -> String {
+        let slash = if part.is_empty() { "" } else { "/" };
+        format!("{}/api/v1/tasks/{id}{slash}{part}", self.base)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Links {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let made = parts.extensions.get::<Self>().cloned();
+        Ok(made.unwrap_or_else(|| Self::of(None, &parts.headers, &parts.uri)))
+    }
+}
+
+/// Whether a text is a host and a port, so that it can stand in an address.
+fn is_host(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    !text.is_empty() && text.len() <= 255 && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn base(public: Option<&str>, host: &'static str) -> String {
+        let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
+        Links::of(public, &headers, &Uri::from_static("/")).base
+    }
+
+    #[test]
+    fn addresses_are_those_that_the_client_used_unless_the_operator_says_otherwise() {
+        assert_eq!(base(None, "localhost:8080"), "http://localhost:8080");
+        assert_eq!(base(None, "[::1]:8080"), "http://[::1]:8080");
+        assert_eq!(base(None, "evil/?x=\"<script>"), "");
+        assert_eq!(base(Some("https://jobs.example/"), "localhost"), "https://jobs.example");
+    }
+}

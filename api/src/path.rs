@@ -1,0 +1,40 @@
+//! Names in the path. What is no id names no task, and is answered as one that does not exist.
+
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::request::Parts,
+};
+use jobs_core::TaskId;
+
+use crate::problem::{Code, Problem};
+
+/// The task that the path names.
+pub(crate) struct TaskPath(pub(crate) TaskId);
+
+/// A word of the path, by no rule.
+pub(crate) struct NamePath(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for TaskPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = word(parts, state, &["id", "task_id"]).await?;
+        text.parse().map(Self).map_err(|_| Problem::no_task(&text))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NamePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        word(parts, state, &["name", "kind", "code"]).await.map(Self)
+    }
+}
+
+async fn word<S: Send + Sync>(parts: &mut Parts, state: &S, names: &[&str]) -> Result<String, Problem> {
+    let nothing = || Problem::new(Code::NotFound, "there is nothing here");
+    // Refused when it is not UTF-8 under its percent signs.
+    let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| nothing())?;
+    let found = params.iter().find(|param| names.contains(&param.0));
+    found.map(|param| param.1.to_owned()).ok_or_else(nothing)
+}

@@ -1,0 +1,222 @@
+//! What can go wrong with a request: the one table of codes, and an answer made of an entry (RFC 9457).
+//!
+//! A [`Problem`] leaves its body empty: [`crate::request`] writes it, because only there the request's id and path are
+//! known, and the routes of another API dress it differently.
+
+use std::error::Error;
+
+use axum::{
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use jobs_core::{Fault, TaskId};
+use jobs_store::StoreError;
+
+/// So many faults are named; a body of a megabyte can have a hundred thousand.
+const FAULTS_MAX: usize = 100;
+/// A detail quotes what was sent, and that can be long.
+const DETAIL_MAX: usize = 500;
+
+macro_rules! codes {
+    ($($(#[doc = $explanation:literal])+ $name:ident: $status:ident, $code:literal, $title:literal;)+) => {
+        /// What can go wrong. The documentation of each is the text of its page.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Code {
+            $($(#[doc = $explanation])+ $name,)+
+        }
+
+        impl Code {
+            /// All codes.
+            pub(crate) const ALL: &'static [Code] = &[$(Code::$name,)+];
+
+            /// The HTTP status.
+            pub(crate) fn status(self) -> StatusCode {
+                match self { $(Code::$name => StatusCode::$status,)+ }
+            }
+
+            /// The stable word for programs.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Code::$name => $code,)+ }
+            }
+
+            /// The same for every problem of this code.
+            pub(crate) fn title(self) -> &'static str {
+                match self { $(Code::$name => $title,)+ }
+            }
+
+            /// What it means and what to do about it.
+            pub(crate) fn explanation(self) -> &'static str {
+                match self { $(Code::$name => concat!($($explanation),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body is not JSON in UTF-8, or the request breaks off. Nothing was looked at further.
+    Malformed: BAD_REQUEST, "malformed", "The request cannot be read";
+    /// A header has a value that makes no sense; `detail` names it.
+    InvalidHeader: BAD_REQUEST, "invalid_header", "A header is not valid";
+    /// There is nothing at this address. The list of operations is at /api/v1/docs.
+    NotFound: NOT_FOUND, "not_found", "There is nothing here";
+    /// No task has this id.
+    TaskNotFound: NOT_FOUND, "task_not_found", "There is no such task";
+    /// No kind of job has this name. /api/v1/kinds lists those that there are.
+    KindNotFound: NOT_FOUND, "kind_not_found", "There is no such kind of job";
+    /// The task has no artifact of this name; those of a task appear when it has succeeded.
+    ArtifactNotFound: NOT_FOUND, "artifact_not_found", "There is no such artifact";
+    /// No problem has this code.
+    ProblemNotFound: NOT_FOUND, "problem_not_found", "There is no such problem";
+    /// The address exists, the method does not; the Allow header has those that do.
+    MethodNotAllowed: METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here";
+    /// The Accept header excludes everything that this operation can answer with.
+    NotAcceptable: NOT_ACCEPTABLE, "not_acceptable", "No acceptable answer";
+    /// The body did not arrive in time. Send it faster, or again.
+    RequestTimeout: REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive";
+    /// The task has ended in another way, so it cannot be canceled any more.
+    NotCancelable: CONFLICT, "not_cancelable", "The task cannot be canceled";
+    /// The body is larger than the server takes. Large inputs belong into a file whose address is sent.
+    TooLarge: PAYLOAD_TOO_LARGE, "too_large", "The body is too large";
+    /// The body must be JSON, not compressed, with the header Content-Type: application/json.
+    UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is of a type that is not understood";
+    /// The range lies outside of the artifact; the Content-Range header has its size.
+    RangeNotSatisfiable: RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "The range cannot be served";
+    /// What was sent is not what the operation needs. `errors` names every wrong field at once: a JSON pointer into the
+    /// body, or `?name` for a parameter in the query.
+    Invalid: UNPROCESSABLE_ENTITY, "invalid", "The request is not valid";
+    /// Another request came before under the same Idempotency-Key. A key belongs to one request and its repetitions.
+    KeyReused: UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The idempotency key belongs to another request";
+    /// There were too many requests from this address. Retry-After says when the next one is welcome.
+    RateLimited: TOO_MANY_REQUESTS, "rate_limited", "Too many requests";
+    /// The server made a mistake. It is logged under the request id.
+    Internal: INTERNAL_SERVER_ERROR, "internal", "The server made a mistake";
+    /// More comes in than can be stored. Nothing was accepted: send it again after Retry-After.
+    Overloaded: SERVICE_UNAVAILABLE, "overloaded", "The server is overloaded";
+    /// Something that the server needs is away. A submission may or may not have been accepted: repeat it after Retry-After,
+    /// under the same Idempotency-Key if it must not run twice.
+    Unavailable: SERVICE_UNAVAILABLE, "unavailable", "The server cannot answer now";
+    /// The answer took too long. A submission may or may not have been accepted.
+    Timeout: SERVICE_UNAVAILABLE, "timeout", "The answer took too long";
+    /// The process stops and takes nothing new; others may.
+    Stopping: SERVICE_UNAVAILABLE, "stopping", "The server is stopping";
+}
+
+/// An answer that says what went wrong.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    /// Which entry of the table it is.
+    pub(crate) code: Code,
+    /// What is wrong this time.
+    pub(crate) detail: String,
+    /// All wrong fields.
+    pub(crate) errors: Vec<Fault>,
+    /// Headers that belong to it.
+    pub(crate) headers: Box<HeaderMap>,
+}
+
+impl Problem {
+    /// A problem, with what is wrong this time: a sentence without its full stop.
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: cut(detail.into()), errors: Vec::new(), headers: Box::default() }
+    }
+
+    /// The request has these faults.
+    pub(crate) fn invalid(mut faults: Vec<Fault>) -> Self {
+        let count = faults.len();
+        faults.truncate(FAULTS_MAX);
+        let detail = match &mut faults[..] {
+            [only] => format!("{}: {}", only.pointer, only.detail),
+            _ => format!("{count} fields are not valid"),
+        };
+        let errors = faults.into_iter().map(|fault| Fault { detail: cut(fault.detail), ..fault });
+        let errors = errors.collect();
+        Self { errors, ..Self::new(Code::Invalid, detail) }
+    }
+
+    /// There is no task of this name.
+    pub(crate) fn no_task(id: &str) -> Self {
+        Self::new(Code::TaskNotFound, format!("there is no task `{}`", id.escape_debug()))
+    }
+
+    /// A mistake of ours. It is logged here, once, and the client learns nothing of it.
+    pub(crate) fn internal(error: &(dyn Error + 'static)) -> Self {
+        tracing::error!(error, "a request failed by a mistake of the server");
+        Self::new(Code::Internal, "the log has the cause under the request id")
+    }
+
+    /// Adds a header.
+    pub(crate) fn with(mut self, name: header::HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+        if let Ok(value) = value.try_into() {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// Asks for a repetition after so many seconds.
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        self.with(header::RETRY_AFTER, seconds)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Unavailable { .. } => {
+                tracing::warn!(error = &error as &dyn Error, "a request found no Postgres");
+                Self::new(Code::Unavailable, "the database is not available").retry_after(1)
+            }
+            StoreError::NotFound(id) => Self::no_task(&id.to_string()),
+            StoreError::Refused(refused) => Self::new(Code::NotCancelable, refused.to_string()),
+            StoreError::Broken(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<jobs_core::id::BadId> for Problem {
+    fn from(_: jobs_core::id::BadId) -> Self {
+        Self::no_task(&format!("{}…", TaskId::PREFIX))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(mut self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.headers_mut().extend(std::mem::take(&mut *self.headers));
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// At most [`DETAIL_MAX`] bytes of a text, whole characters of it.
+fn cut(mut text: String) -> String {
+    if text.len() > DETAIL_MAX {
+        let end = (0..=DETAIL_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_words_that_nothing_else_uses() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+        assert!(Code::ALL.iter().all(|code| code.status().as_u16() >= 400 && code.explanation().ends_with('.')));
+    }
+
+    #[test]
+    fn long_quotes_are_cut_between_characters() {
+        let faults = vec![Fault::new("/a", "é".repeat(400)); 300];
+        let problem = Problem::invalid(faults);
+        assert_eq!(problem.errors.len(), FAULTS_MAX);
+        assert!(problem.errors[0].detail.len() <= DETAIL_MAX + 3);
+        assert_eq!(problem.detail, "300 fields are not valid");
+    }
+}

@@ -1,0 +1,206 @@
+//! What happens to every request, whatever it asks for: it gets an id, its body is read, its time is limited, a panic of
+//! its handler is caught, and what went wrong is written down for the client.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use axum::{
+    Json,
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures::FutureExt;
+use serde_json::json;
+use tokio::time::Instant;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{
+    app::Shared,
+    body,
+    clock::{Timestamp, now},
+    links::Links,
+    prefer::WAIT_MAX,
+    problem::{Code, Problem},
+    videos,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID_MAX: usize = 128;
+
+/// The id of the request: the client's, or one made here.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
+impl RequestId {
+    fn of(headers: &HeaderMap) -> Self {
+        let sent = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+        let sent =
+            sent.filter(|id| !id.is_empty() && id.len() <= REQUEST_ID_MAX && id.bytes().all(|b| b.is_ascii_graphic()));
+        Self(sent.map_or_else(|| format!("req_{}", Uuid::now_v7().simple()), str::to_owned))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self::of(&parts.headers)))
+    }
+}
+
+/// What an answer needs to know of its request.
+struct Asked {
+    id: RequestId,
+    method: Method,
+    path: String,
+    links: Links,
+}
+
+/// The layer around all routes.
+pub(crate) async fn around(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
+    let asked = Asked {
+        id: RequestId::of(request.headers()),
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        links: Links::of(app.public_url.as_deref(), request.headers(), request.uri()),
+    };
+    request.extensions_mut().insert(asked.id.clone());
+    request.extensions_mut().insert(asked.links.clone());
+    let span =
+        tracing::info_span!("request", request_id = asked.id.0, http.method = %asked.method, http.path = asked.path);
+    async {
+        let began = Instant::now();
+        let answered = AssertUnwindSafe(answer(&app, request, next)).catch_unwind().await;
+        let response = answered.unwrap_or_else(|_| {
+            tracing::error!("a handler panicked");
+            Problem::new(Code::Internal, "the log has the cause under the request id").into_response()
+        });
+        let response = asked.finish(response);
+        let (status, took_ms) = (response.status().as_u16(), began.elapsed().as_millis());
+        match status {
+            500.. => tracing::warn!(http.status = status, took_ms, "answered {status}"),
+            _ => tracing::debug!(http.status = status, took_ms, "answered {status}"),
+        }
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+async fn answer(app: &Shared, request: Request, next: Next) -> Response {
+    let limit = time_limit(&request, app.request_timeout);
+    let request = match body::read_whole(request, app.body_limit_bytes, app.request_timeout).await {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
+    };
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(Code::Timeout, "the answer took too long").retry_after(1).into_response(),
+    }
+}
+
+/// A client that asks to wait gets that time on top. What is streamed is limited until its first byte only.
+fn time_limit(request: &Request, usual: Duration) -> Duration {
+    let in_query = request.uri().query().is_some_and(|query| query.contains("wait="));
+    let waits = in_query || request.headers().contains_key("prefer");
+    if waits { usual + WAIT_MAX } else { usual }
+}
+
+impl Asked {
+    /// Adds what every answer has, and writes the body of a problem.
+    fn finish(&self, mut response: Response) -> Response {
+        let status = response.status();
+        let problem = response.extensions_mut().remove::<Problem>();
+        let problem = problem.or_else(|| {
+            // Made by the framework, in plain text: it knows the status, the table knows the words.
+            let is_error = status.is_client_error() || status.is_server_error();
+            let content_type = response.headers().get(header::CONTENT_TYPE);
+            let is_ours = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+            (is_error && !is_ours).then(|| self.of_status(status))
+        });
+        if let Some(problem) = problem {
+            let (mut parts, _) = response.into_parts();
+            parts.headers.remove(header::CONTENT_LENGTH);
+            parts.headers.remove(header::CONTENT_TYPE);
+            parts.status = problem.code.status();
+            let body = if self.is_oma() { self.oma_body(&problem) } else { self.problem_body(&problem) };
+            let body_type = parts.headers.clone();
+            response = (parts.status, body).into_response();
+            response.headers_mut().extend(body_type);
+            if !self.is_oma() {
+                let problem_json = HeaderValue::from_static("application/problem+json");
+                response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
+            }
+        }
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(&self.id.0) {
+            headers.insert(REQUEST_ID, id);
+        }
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        response
+    }
+
+    fn of_status(&self, status: StatusCode) -> Problem {
+        match status {
+            StatusCode::NOT_FOUND => Problem::new(Code::NotFound, format!("there is nothing at {}", self.path)),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Problem::new(Code::MethodNotAllowed, format!("{} does not know {}", self.path, self.method))
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::TooLarge, "the body is too large"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(Code::UnsupportedMediaType, "send application/json"),
+            status if status.is_client_error() => Problem::new(Code::Malformed, "the request cannot be read"),
+            status => {
+                tracing::error!(%status, "an answer of a status that nothing makes");
+                Problem::new(Code::Internal, "the log has the cause under the request id")
+            }
+        }
+    }
+
+    fn problem_body(&self, problem: &Problem) -> Response {
+        let mut body = json!({
+            "type": self.links.api(&format!("problems/{}", problem.code.name())),
+            "title": problem.code.title(),
+            "status": problem.code.status().as_u16(),
+            "detail": problem.detail,
+            "instance": self.path,
+            "code": problem.code.name(),
+            "request_id": self.id.0,
+            "timestamp": Timestamp(now()),
+        });
+        if !problem.errors.is_empty() {
+            body["errors"] = json!(problem.errors);
+        }
+        Json(body).into_response()
+    }
+
+    /// The video routes have another API's body for errors.
+    fn oma_body(&self, problem: &Problem) -> Response {
+        Json(videos::ErrorBody::of(problem, &self.id)).into_response()
+    }
+
+    fn is_oma(&self) -> bool {
+        self.path.starts_with("/api/v1/videos/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id_of(sent: &[u8]) -> String {
+        let sent = HeaderValue::from_bytes(sent).unwrap();
+        RequestId::of(&HeaderMap::from_iter([(REQUEST_ID, sent)])).0
+    }
+
+    #[test]
+    fn a_request_id_is_taken_or_made() {
+        assert_eq!(id_of(b"abc-123"), "abc-123");
+        for bad in [&b""[..], b"two words", "näh".as_bytes(), &[b'x'; 129]] {
+            assert!(id_of(bad).starts_with("req_"));
+        }
+        assert!(RequestId::of(&HeaderMap::new()).0.starts_with("req_"));
+    }
+}

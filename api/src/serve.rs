@@ -1,0 +1,94 @@
+//! The HTTP server: from its start to its graceful stop.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use jobs_artifacts::Artifacts;
+use jobs_core::schema::Schema;
+use jobs_queue::{Hub, Queue};
+use jobs_runtime::{Config, Shutdown};
+use jobs_store::{Store, StoreConfig};
+use tokio::{net::TcpListener, time::Instant};
+
+use crate::{app::App, openapi, router, submitter::Submitter, tasks::submission::CreateTask, videos::RateLimit};
+
+/// Between "not ready" and the end of listening: whoever balances load gets to hear it first.
+const LINGER: Duration = Duration::from_millis(300);
+/// What was accepted is pushed within this, or left to the dispatcher.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// Serves the API until `shutdown`. Soft: it is not ready at once, long polls and streams end, requests that run are
+/// answered. Hard: it returns.
+///
+/// # Errors
+/// When the configuration lacks a database or a Redis, the artifact store cannot be opened, or the address is taken.
+pub async fn serve(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    let listener =
+        TcpListener::bind(&config.api.bind).await.with_context(|| format!("listen on {}", config.api.bind))?;
+    serve_on(listener, config, shutdown).await
+}
+
+/// Serves the API on a socket that is bound already, for example to a port that the system chose. As [`serve`].
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    let database = config.database.url.clone().context("DATABASE_URL is not set")?;
+    let redis = config.redis.url.clone().context("REDIS_URL is not set")?;
+    let store = Store::new(&StoreConfig {
+        url: database,
+        pool_size: config.database.pool_size,
+        statement_timeout: config.database.statement_timeout,
+    })
+    .context("read DATABASE_URL")?;
+    let queue = Queue::open(&redis, &config.redis.prefix).context("read REDIS_URL")?;
+    let artifacts = Artifacts::open(&config.artifacts_url()).context("open the artifact store")?;
+    let registry = jobs_kinds::registry();
+    let openapi = serde_json::to_vec(&openapi::document(&registry)).context("write the OpenAPI document")?;
+    let hub = Hub::start(&queue, shutdown.hard.clone());
+    let (submitter, pushed) = Submitter::start(store.clone(), queue.clone());
+    let app = Arc::new(App {
+        store: store.clone(),
+        queue,
+        hub,
+        artifacts,
+        registry,
+        submitter,
+        envelope: Schema::of::<CreateTask>(),
+        video_rate: RateLimit::default(),
+        stopping: shutdown.soft.clone(),
+        openapi: openapi.into(),
+        public_url: config.api.public_url.clone(),
+        body_limit_bytes: config.api.body_limit_bytes,
+        request_timeout: config.api.request_timeout,
+        began: Instant::now(),
+    });
+
+    let address = listener.local_addr().context("read the address of the socket")?;
+    tracing::info!(%address, "the API listens on http://{address}/api/v1, its documentation is at http://{address}/api/v1/docs");
+    // Answers are small and wait for nothing.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+    });
+    let service = router::service(app).into_make_service_with_connect_info::<SocketAddr>();
+    let soft = shutdown.soft.clone();
+    let graceful = async move {
+        soft.cancelled().await;
+        tokio::time::sleep(LINGER).await;
+    };
+    let server = axum::serve(listener, service).with_graceful_shutdown(graceful);
+    tokio::select! {
+        result = server => result.context("serve HTTP")?,
+        () = shutdown.hard.cancelled() => tracing::warn!("the API stops with requests unanswered"),
+    }
+    // The server is gone, and with it the last submitter: what it took is stored and pushed.
+    if tokio::time::timeout(FLUSH, pushed).await.is_err() {
+        tracing::warn!("left to the dispatcher: tasks that could not be pushed in time");
+    }
+    store.close().await;
+    tracing::info!("the API has stopped");
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! `POST /tasks/{id}/cancel`: stop a task, whether it waits or runs.
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use jobs_core::{State as TaskState, Task, TaskId};
+use jobs_store::StoreError;
+
+use super::get::view;
+use crate::{
+    app::{App, Shared},
+    links::Links,
+    path::TaskPath,
+    problem::{Code, Problem},
+};
+
+/// Cancel a task.
+///
+/// A task that waits ends at once. One that runs is told to stop, and ends when its attempt has. Asking again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/tasks/{id}/cancel",
+    operation_id = "cancelTask",
+    tag = "tasks",
+    params(("id" = String, Path, description = "The task.")),
+    responses(
+        (status = 200, description = "The task is canceled.", body = ref("#/components/schemas/Task")),
+        (status = 202, description = "The task runs, and is told to stop.", body = ref("#/components/schemas/Task")),
+    ),
+    extensions(("x-problems" = json!(["task_not_found", "not_acceptable", "not_cancelable"])))
+)]
+pub(crate) async fn cancel(
+    State(app): State<Shared>,
+    TaskPath(id): TaskPath,
+    links: Links,
+) -> Result<Response, Problem> {
+    let task = stop(&app, id).await?;
+    let status = if task.state.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(view(&app, task, &links).await?)).into_response())
+}
+
+/// Cancels a task, and tells the queue and those who watch it.
+pub(crate) async fn stop(app: &App, id: TaskId) -> Result<Task, Problem> {
+    let task = app.store.cancel(id).await.map_err(|error| match error {
+        StoreError::Refused(refused) => {
+            Problem::new(Code::NotCancelable, format!("the task has ended already: it is {}", refused.from.status()))
+        }
+        other => other.into(),
+    })?;
+    let queue = app.queue.clone();
+    let (name, group, is_out) = (task.queue.clone(), task.group.clone(), task.state == TaskState::Canceled);
+    // The rows say it already: Redis, if it is there, hears of it behind the answer's back.
+    tokio::spawn(async move {
+        let told = async {
+            if is_out {
+                queue.withdraw(&name, &group, id).await?;
+            }
+            queue.announce(&[id]).await
+        };
+        if let Err(error) = told.await {
+            tracing::debug!(task.id = %id, error = &error as &dyn std::error::Error, "nobody was told of a cancel");
+        }
+    });
+    Ok(task)
+}

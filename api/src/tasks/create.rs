@@ -1,0 +1,85 @@
+//! `POST /tasks`: submit a task, and wait for its end if that is wanted.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    submission::{CreateTask, accept},
+    wait,
+};
+use crate::{
+    app::Shared, body::JsonBody, idempotency, links::Links, prefer, problem::Problem, request::RequestId,
+    tasks::get::view,
+};
+
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// Submit a task.
+///
+/// The task is stored when the answer comes, and runs as soon as a worker is free. A request that is repeated under the same
+/// `Idempotency-Key` is answered with the first one's task.
+#[utoipa::path(
+    post,
+    path = "/tasks",
+    operation_id = "createTask",
+    tag = "tasks",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes repetitions of this request one task: 1 to 255 visible ASCII characters, in quotes or bare."),
+        ("Prefer" = Option<String>, Header, description = "`wait=N` waits up to N seconds, 60 at most, for the end of the task."),
+    ),
+    request_body(content = ref("#/components/schemas/CreateTask"), content_type = "application/json"),
+    responses(
+        (status = 200, description = "The task ended within the time that the client wanted to wait.", body = ref("#/components/schemas/Task")),
+        (status = 202, description = "The task is accepted.", body = ref("#/components/schemas/Task"),
+            headers(("Location" = String, description = "The address of the task."))),
+    ),
+    extensions(("x-problems" = json!(["malformed", "invalid_header", "not_acceptable", "unsupported_media_type", "invalid", "idempotency_key_reused"])))
+)]
+pub(crate) async fn create(
+    State(app): State<Shared>,
+    RequestId(request_id): RequestId,
+    links: Links,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let key = idempotency::of(&headers, "POST /tasks", &body)?;
+    let new = CreateTask::read(body, &app.envelope, &app.registry, &request_id, key)?;
+    let patience = prefer::wait(&headers);
+    // Watched before it exists: then no change of it is missed.
+    let mut watch = patience.map(|_| app.hub.watch(new.id));
+    let accepted = accept(&app, new).await?;
+    let mut task = accepted.task;
+    if let Some((patience, watch)) = patience.zip(watch.as_mut()) {
+        let id = task.id;
+        if watch.task() != id {
+            *watch = app.hub.watch(id);
+        }
+        // The task is accepted; that it cannot be read just now does not take that back.
+        if let Ok(now) = wait::until(&app, id, watch, patience, |_| false).await {
+            task = now;
+        }
+    }
+    let status = if patience.is_some() && task.state.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let view = view(&app, task, &links).await?;
+
+    let location = view.urls.itself.clone();
+    let mut response = (status, Json(view)).into_response();
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        headers.insert(header::LOCATION, location);
+    }
+    if accepted.is_replay {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    if let Some(patience) = patience
+        && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", patience.as_secs()))
+    {
+        headers.insert(PREFERENCE_APPLIED, applied);
+    }
+    Ok(response)
+}

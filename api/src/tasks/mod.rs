@@ -1,0 +1,13 @@
+//! The operations on tasks, a file each.
+
+pub(crate) mod artifact;
+pub(crate) mod artifacts;
+pub(crate) mod attempts;
+pub(crate) mod cancel;
+pub(crate) mod create;
+pub(crate) mod events;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod submission;
+pub(crate) mod wait;

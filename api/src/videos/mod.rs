@@ -1,0 +1,28 @@
+//! The routes of the OMA video API: the same tasks under its own words.
+//!
+//! A video is a task of kind `video.generate`; no other task exists here. Errors have that API's body, see [`ErrorBody`].
+
+pub(crate) mod cancel;
+mod error;
+pub(crate) mod generate;
+pub(crate) mod list;
+mod rate;
+pub(crate) mod status;
+mod view;
+
+pub(crate) use error::ErrorBody;
+pub(crate) use rate::RateLimit;
+pub(crate) use view::{VideoList, VideoView};
+
+use jobs_core::{Task, TaskId};
+
+use crate::{app::App, problem::Problem};
+
+/// The kind of all videos.
+pub(crate) const KIND: &str = "video.generate";
+
+/// The task of a video.
+pub(crate) async fn find(app: &App, id: TaskId) -> Result<Task, Problem> {
+    let task = app.store.get(id).await?;
+    if task.kind == KIND { Ok(task) } else { Err(Problem::no_task(&id.to_string())) }
+}

@@ -1,0 +1,39 @@
+//! An artifact as clients read it.
+
+use jobs_core::TaskId;
+use jobs_store::Artifact;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{clock::Timestamp, links::Links};
+
+/// A file that a task left.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Artifact")]
+pub(crate) struct ArtifactView {
+    /// Its name, unique within the task.
+    pub(crate) name: String,
+    /// Where to get it.
+    pub(crate) url: String,
+    /// Its size in bytes.
+    pub(crate) size: u64,
+    /// Its SHA-256, in hexadecimal; also its entity tag.
+    pub(crate) sha256: String,
+    /// Its media type.
+    pub(crate) content_type: String,
+    /// When it was stored.
+    pub(crate) created_at: Timestamp,
+}
+
+impl ArtifactView {
+    pub(crate) fn new(task: TaskId, artifact: Artifact, links: &Links) -> Self {
+        Self {
+            url: links.task(task, &format!("artifacts/{}", artifact.name)),
+            name: artifact.name,
+            size: artifact.size_bytes,
+            sha256: artifact.sha256,
+            content_type: artifact.content_type,
+            created_at: Timestamp(artifact.created_at),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What clients read, as types: written for them, while what is behind is ours to change.
+
+pub(crate) mod artifact;
+pub(crate) mod event;
+pub(crate) mod page;
+pub(crate) mod task;
+
+pub(crate) use artifact::ArtifactView;
+pub(crate) use event::EventView;
+pub(crate) use page::{Page, TaskPage};
+pub(crate) use task::TaskView;

@@ -1,0 +1,307 @@
+//! The task object.
+
+use jobs_core::{Progress, RetryPolicy, State, Task, TaskError};
+use jobs_store::Artifact;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
+
+use super::ArtifactView;
+use crate::{
+    clock::{Timestamp, millis_between},
+    links::Links,
+};
+
+/// The words that clients read for where a task stands.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes the words; they are written by State::status")]
+pub(crate) enum Status {
+    /// Not due yet.
+    Scheduled,
+    /// Waits for other tasks.
+    Blocked,
+    /// Ready: the next free worker takes it.
+    Queued,
+    /// An attempt runs.
+    Running,
+    /// Waits for its next attempt.
+    Retrying,
+    /// Ended: it did what was asked.
+    Succeeded,
+    /// Ended: it will not be tried again.
+    Failed,
+    /// Ended: somebody stopped it.
+    Canceled,
+    /// Ended: its deadline passed before it could start.
+    Expired,
+}
+
+/// A task as it stands.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Task")]
+pub(crate) struct TaskView {
+    /// Its name, `task_…`; sorts by the time of submission.
+    pub(crate) id: String,
+    /// Always `task`.
+    #[schemars(extend("const" = "task"))]
+    pub(crate) object: &'static str,
+    /// Which kind of job it is.
+    pub(crate) kind: String,
+    /// Which queue it waits in.
+    pub(crate) queue: String,
+    /// Where it stands.
+    #[schemars(with = "Status")]
+    pub(crate) status: &'static str,
+    /// Why it stands there, when that is not plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status_reason: Option<StatusReason>,
+    /// From 0 to 9; 9 goes first within its group.
+    pub(crate) priority: u8,
+    /// What it works on, in the order of its kind.
+    #[schemars(with = "Value")]
+    pub(crate) input: Box<RawValue>,
+    /// What it gave, when it succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub(crate) output: Option<Box<RawValue>>,
+    /// Why the last attempt that failed did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ErrorView>")]
+    pub(crate) error: Option<TaskError>,
+    /// How far it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) progress: Option<ProgressView>,
+    /// How many attempts have started.
+    pub(crate) attempt: u32,
+    /// How many attempts may fail before the task does.
+    pub(crate) max_attempts: u32,
+    /// How long it waits between attempts.
+    pub(crate) retry: RetryPolicy,
+    /// How long an attempt may run.
+    pub(crate) timeout_ms: u64,
+    /// The key it was submitted under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) idempotency_key: Option<String>,
+    /// The group that shares its turn.
+    pub(crate) group: String,
+    /// Words to find it by.
+    pub(crate) tags: Vec<String>,
+    /// Facts of the client's own.
+    pub(crate) metadata: Map<String, Value>,
+    /// The request that brought it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<String>,
+    /// The files that it left, when it succeeded.
+    pub(crate) artifacts: Vec<ArtifactView>,
+    /// How long things took, as far as they are over.
+    pub(crate) metrics: Metrics,
+    /// When it was accepted.
+    pub(crate) created_at: Timestamp,
+    /// When it is due, or was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scheduled_at: Option<Timestamp>,
+    /// When it was last put in its queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) queued_at: Option<Timestamp>,
+    /// When its last attempt started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) started_at: Option<Timestamp>,
+    /// When somebody asked to stop it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cancel_requested_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) finished_at: Option<Timestamp>,
+    /// It expires if it has not started by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) deadline: Option<Timestamp>,
+    /// Counts every change; also its entity tag and the number of its last event.
+    pub(crate) version: i64,
+    /// Where to go from here.
+    pub(crate) urls: Urls,
+}
+
+/// Why a task stands where it stands.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct StatusReason {
+    /// A stable word for programs.
+    pub(crate) code: &'static str,
+    /// A sentence for people.
+    pub(crate) detail: &'static str,
+    /// Until when, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// Which sort of end an attempt came to.
+#[derive(Debug, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes what jobs_core::task::ErrorType writes")]
+pub(crate) enum ErrorTypeView {
+    /// The kind said so.
+    Error,
+    /// It ran longer than it may.
+    Timeout,
+    /// It panicked or its process died.
+    Crash,
+    /// Its workers died again and again.
+    Poison,
+}
+
+/// Why an attempt did not succeed.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "TaskError")]
+#[expect(dead_code, reason = "describes what jobs_core::TaskError writes")]
+pub(crate) struct ErrorView {
+    /// Which sort of end it was.
+    #[schemars(rename = "type")]
+    error_type: ErrorTypeView,
+    /// A stable word for programs.
+    code: String,
+    /// A sentence for people.
+    message: String,
+    /// Whether another attempt may succeed.
+    retryable: bool,
+    /// The attempt it happened to.
+    attempt: u32,
+    /// Facts for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Value>,
+}
+
+/// How far a task is.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Progress")]
+pub(crate) struct ProgressView {
+    /// From 0 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) percent: Option<f32>,
+    /// A stable word for what is being done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) phase: Option<String>,
+    /// A sentence for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
+    /// How many units are done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) current: Option<u64>,
+    /// How many units there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) total: Option<u64>,
+    /// What is counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unit: Option<String>,
+    /// When that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) updated_at: Option<Timestamp>,
+}
+
+/// How long things took, in milliseconds.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Metrics {
+    /// From the queue to the start of the last attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) queue_ms: Option<u64>,
+    /// From the start of the last attempt to the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) run_ms: Option<u64>,
+    /// From the submission to the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) total_ms: Option<u64>,
+}
+
+/// The addresses of a task.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Urls {
+    /// The task itself.
+    #[serde(rename = "self")]
+    pub(crate) itself: String,
+    /// POST here to stop it.
+    pub(crate) cancel: String,
+    /// What happens to it, as it happens.
+    pub(crate) events: String,
+    /// What its attempts wrote.
+    pub(crate) logs: String,
+    /// How its attempts went.
+    pub(crate) attempts: String,
+    /// What it left.
+    pub(crate) artifacts: String,
+}
+
+impl ProgressView {
+    pub(crate) fn new(progress: Progress, at: Option<time::OffsetDateTime>) -> Self {
+        let Progress { percent, phase, message, current, total, unit } = progress;
+        Self { percent, phase, message, current, total, unit, updated_at: at.map(Timestamp) }
+    }
+}
+
+impl TaskView {
+    /// The object of `task`. `artifacts` are those of the attempt that succeeded.
+    pub(crate) fn new(task: Task, artifacts: Vec<Artifact>, links: &Links) -> Self {
+        let id = task.id;
+        let metrics = metrics(&task);
+        let status_reason = reason(&task);
+        let artifacts = artifacts.into_iter().map(|artifact| ArtifactView::new(id, artifact, links)).collect();
+        Self {
+            id: id.to_string(),
+            object: "task",
+            kind: task.kind,
+            queue: task.queue,
+            status: task.state.status(),
+            status_reason,
+            priority: task.priority,
+            input: task.input,
+            output: task.output,
+            error: task.error,
+            progress: task.progress.map(|progress| ProgressView::new(progress, task.progress_at)),
+            attempt: task.attempt,
+            max_attempts: task.max_attempts,
+            retry: task.retry,
+            timeout_ms: u64::try_from(task.timeout.as_millis()).unwrap_or(u64::MAX),
+            idempotency_key: task.idempotency_key,
+            group: task.group,
+            tags: task.tags,
+            metadata: task.metadata,
+            request_id: task.request_id,
+            artifacts,
+            metrics,
+            created_at: Timestamp(task.created_at),
+            scheduled_at: task.due_at.map(Timestamp),
+            queued_at: task.queued_at.map(Timestamp),
+            started_at: task.started_at.map(Timestamp),
+            cancel_requested_at: task.cancel_requested_at.map(Timestamp),
+            finished_at: task.finished_at.map(Timestamp),
+            deadline: task.deadline.map(Timestamp),
+            version: task.seq,
+            urls: Urls {
+                itself: links.task(id, ""),
+                cancel: links.task(id, "cancel"),
+                events: links.task(id, "events"),
+                logs: links.task(id, "logs"),
+                attempts: links.task(id, "attempts"),
+                artifacts: links.task(id, "artifacts"),
+            },
+        }
+    }
+}
+
+fn metrics(task: &Task) -> Metrics {
+    let between = |start: Option<_>, end: Option<_>| start.zip(end).and_then(|(start, end)| millis_between(start, end));
+    Metrics {
+        queue_ms: between(task.queued_at, task.started_at),
+        run_ms: between(task.started_at, task.finished_at),
+        total_ms: between(Some(task.created_at), task.finished_at),
+    }
+}
+
+fn reason(task: &Task) -> Option<StatusReason> {
+    let (code, detail) = match task.state {
+        State::Scheduled => ("not_due", "its time has not come"),
+        State::Retrying => ("backing_off", "the last attempt failed; the next one waits"),
+        State::Canceling => ("cancel_requested", "somebody asked to stop it; the attempt ends"),
+        _ => return None,
+    };
+    let until = task.due_at.filter(|_| matches!(task.state, State::Scheduled | State::Retrying));
+    Some(StatusReason { code, detail, until: until.map(Timestamp) })
+}

@@ -1,0 +1,98 @@
+//! The client commands: everything they do goes over the public HTTP API.
+//!
+//! Nothing here knows the server's crates; a client of another version still reads what it can.
+
+mod bars;
+mod body;
+mod cancel;
+mod connect;
+mod download;
+mod exit;
+mod failure;
+mod follow;
+mod get;
+mod http;
+mod interrupt;
+mod kinds;
+mod list;
+mod problem;
+mod report;
+mod schema;
+mod screen;
+mod span;
+mod sse;
+mod submit;
+mod table;
+mod task;
+#[cfg(test)]
+mod tests;
+mod text;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use exit::{EXIT_CODES, Exit};
+use failure::Failure;
+use screen::Screen;
+
+/// A command that talks to a running server.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Submit a task
+    #[command(after_help = EXIT_CODES)]
+    Submit(Box<submit::Submit>),
+    /// Show a task: status, progress, timings, error, artifacts
+    #[command(after_help = EXIT_CODES)]
+    Get(get::Get),
+    /// Follow tasks live until they are done
+    #[command(after_help = EXIT_CODES)]
+    Watch(watch::Watch),
+    /// Cancel tasks, also running ones
+    #[command(after_help = EXIT_CODES)]
+    Cancel(cancel::Cancel),
+    /// List tasks
+    #[command(after_help = EXIT_CODES)]
+    List(list::List),
+    /// List what the server can do, or show one kind with its fields and an example
+    #[command(after_help = EXIT_CODES)]
+    Kinds(kinds::Kinds),
+}
+
+/// Runs a client command. A failure is told on standard error and is in the exit code.
+pub(crate) async fn run(command: ClientCommand) -> anyhow::Result<ExitCode> {
+    Ok(run_on(&command, &Screen::of_process()).await.into())
+}
+
+async fn run_on(command: &ClientCommand, screen: &Screen) -> Exit {
+    let result = match command {
+        ClientCommand::Submit(submit) => submit.run(screen).await,
+        ClientCommand::Get(get) => get.run(screen).await,
+        ClientCommand::Watch(watch) => watch.run(screen).await,
+        ClientCommand::Cancel(cancel) => cancel.run(screen).await,
+        ClientCommand::List(list) => list.run(screen).await,
+        ClientCommand::Kinds(kinds) => kinds.run(screen).await,
+    };
+    result.unwrap_or_else(|failure| {
+        if command.json() {
+            failure.tell_json(screen);
+        } else {
+            failure.tell(screen);
+        }
+        Failure::exit(&failure)
+    })
+}
+
+impl ClientCommand {
+    fn json(&self) -> bool {
+        match self {
+            Self::Submit(submit) => submit.json(),
+            Self::Get(get) => get.json(),
+            Self::Watch(watch) => watch.json(),
+            Self::Cancel(cancel) => cancel.json(),
+            Self::List(list) => list.json(),
+            Self::Kinds(kinds) => kinds.json(),
+        }
+    }
+}

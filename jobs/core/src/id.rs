@@ -1,0 +1,121 @@
+//! Ids as types: a UUIDv7 with a prefix that says what it names.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use uuid::Uuid;
+
+/// The text is not an id of the wanted sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an id: expected `{prefix}` and 32 hexadecimal digits")]
+pub struct BadId {
+    /// The prefix that ids of this sort carry.
+    pub prefix: &'static str,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// What every id of this sort starts with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id; ids made later sort later (UUIDv7, RFC 9562).
+            #[must_use]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, self.0.simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadId;
+
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                let bad = BadId { prefix: $prefix };
+                let digits = text.strip_prefix($prefix).ok_or(bad)?;
+                // `Uuid` also reads hyphens, braces and capitals: an id has one spelling only.
+                if digits.len() != 32 || digits.bytes().any(|b| b.is_ascii_uppercase()) {
+                    return Err(bad);
+                }
+                Uuid::try_parse(digits).map(Self).map_err(|_| bad)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(from)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+id!(
+    /// The name of a task, `task_…`.
+    TaskId,
+    "task_"
+);
+id!(
+    /// One life of a worker process, from its registration to its end. A restarted worker is a new incarnation.
+    WorkerId,
+    "wrk_"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_survives_its_spelling_and_nothing_else_is_one() {
+        let id = TaskId::new();
+        assert_eq!(id.to_string().parse(), Ok(id));
+
+        let hex = id.0.simple().to_string();
+        for wrong in [
+            hex.clone(),
+            format!("wrk_{hex}"),
+            format!("task_{}", hex.to_uppercase()),
+            format!("task_{}", id.0),
+            "task_".into(),
+            String::new(),
+        ] {
+            // A digit-only id has no capital form.
+            if wrong.strip_prefix("task_") != Some(hex.as_str()) {
+                assert!(wrong.parse::<TaskId>().is_err(), "{wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn later_ids_sort_later() {
+        let ids: Vec<_> = (0..100).map(|_| TaskId::new().to_string()).collect();
+        assert!(ids.is_sorted());
+    }
+}

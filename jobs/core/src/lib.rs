@@ -1,0 +1,27 @@
+//! What a task is, and the law of its life. No I/O: this crate decides, others act.
+
+pub mod context;
+pub mod error;
+pub mod fault;
+pub mod id;
+pub mod kind;
+pub mod port;
+pub mod progress;
+pub mod registry;
+pub mod retry;
+pub mod schema;
+pub mod state;
+pub mod task;
+pub mod ticket;
+
+pub use context::{Engines, JobContext};
+pub use error::JobError;
+pub use fault::Fault;
+pub use id::{TaskId, WorkerId};
+pub use kind::JobKind;
+pub use progress::{LogLevel, Progress};
+pub use registry::Registry;
+pub use retry::RetryPolicy;
+pub use state::{Event, State};
+pub use task::{NewTask, Task, TaskError};
+pub use ticket::Ticket;

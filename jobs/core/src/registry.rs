@@ -1,0 +1,38 @@
+//! The kinds a process knows, by name.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    JobKind,
+    kind::{AnyKind, Erased},
+};
+
+/// The kinds a process knows.
+#[derive(Clone, Default)]
+pub struct Registry {
+    kinds: BTreeMap<&'static str, Arc<dyn AnyKind>>,
+}
+
+impl Registry {
+    /// Adds a kind.
+    ///
+    /// # Panics
+    /// When two kinds have one name: a mistake in the list of kinds.
+    #[must_use]
+    pub fn with<K: JobKind>(mut self) -> Self {
+        let earlier = self.kinds.insert(K::NAME, Arc::new(Erased::<K>::new()));
+        assert!(earlier.is_none(), "two kinds are called {}", K::NAME);
+        self
+    }
+
+    /// The kind called `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn AnyKind>> {
+        self.kinds.get(name)
+    }
+
+    /// All kinds, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn AnyKind>> {
+        self.kinds.values()
+    }
+}

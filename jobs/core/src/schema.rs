@@ -1,0 +1,124 @@
+//! All faults of a JSON document at once, by JSON Schema.
+
+use jsonschema::{Validator, error::ValidationErrorKind as Kind};
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::Value;
+
+use crate::fault::{Fault, pointer_to};
+
+/// A JSON Schema (draft 2020-12) that can check documents.
+#[derive(Debug)]
+pub struct Schema {
+    document: Value,
+    validator: Validator,
+}
+
+impl Schema {
+    /// The schema of what `T` reads.
+    ///
+    /// # Panics
+    /// When the type derives a schema that is not valid: a mistake in the code, found by the first test that starts it.
+    #[must_use]
+    pub fn of<T: JsonSchema>() -> Self {
+        let settings = SchemaSettings::draft2020_12();
+        Self::compile(settings.into_generator().into_root_schema_for::<T>().to_value())
+    }
+
+    /// The schema of what `T` writes.
+    ///
+    /// # Panics
+    /// As [`Schema::of`].
+    #[must_use]
+    pub fn of_output<T: JsonSchema>() -> Self {
+        let settings = SchemaSettings::draft2020_12().for_serialize();
+        Self::compile(settings.into_generator().into_root_schema_for::<T>().to_value())
+    }
+
+    fn compile(document: Value) -> Self {
+        let validator = match jsonschema::draft202012::new(&document) {
+            Ok(validator) => validator,
+            Err(error) => panic!("a type derives an invalid JSON Schema: {error}"),
+        };
+        Self { document, validator }
+    }
+
+    /// The schema itself.
+    #[must_use]
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// Everything that is wrong with `value`, in the order of the document; empty when it is right.
+    #[must_use]
+    pub fn check(&self, value: &Value) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for error in self.validator.iter_errors(value) {
+            let at = error.instance_path().to_string();
+            match error.kind() {
+                Kind::AdditionalProperties { unexpected } => {
+                    faults.extend(unexpected.iter().map(|name| Fault::new(pointer_to(&at, name), "unknown field")));
+                }
+                Kind::Required { property } => {
+                    let name = property.as_str().unwrap_or_default();
+                    faults.push(Fault::new(pointer_to(&at, name), "required"));
+                }
+                _ => faults.push(Fault::new(at, error.to_string())),
+            }
+        }
+        faults.sort();
+        faults.dedup();
+        faults
+    }
+}
+
+/// The pointer of the first string or key in `value` that holds U+0000, which Postgres cannot store.
+#[must_use]
+pub fn find_nul(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(at, item)| find_nul(item).map(|rest| format!("/{at}{rest}"))),
+        Value::Object(fields) => fields.iter().find_map(|(name, field)| {
+            if name.contains('\0') {
+                return Some(String::new());
+            }
+            find_nul(field).map(|rest| format!("{}{rest}", pointer_to("", name)))
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    struct Sample {
+        #[schemars(length(min = 3))]
+        _title: String,
+        #[schemars(range(min = 1, max = 9))]
+        _count: Option<u8>,
+        _must: bool,
+    }
+
+    #[test]
+    fn all_faults_are_named_by_their_pointer() {
+        let schema = Schema::of::<Sample>();
+        let faults = schema.check(&json!({ "_title": "x", "_count": 12, "wrong/name": 1 }));
+        let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/_count", "/_must", "/_title", "/wrong~1name"]);
+        assert!(schema.check(&json!({ "_title": "xyz", "_must": true })).is_empty());
+    }
+
+    #[test]
+    fn a_nul_is_found_wherever_it_hides() {
+        assert_eq!(find_nul(&json!({ "a": [1, { "b/c": "x\0" }] })).as_deref(), Some("/a/1/b~1c"));
+        assert_eq!(find_nul(&json!({ "a": "fine" })), None);
+    }
+}

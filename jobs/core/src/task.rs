@@ -1,0 +1,162 @@
+//! The task: what was asked for, and where it stands.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, value::RawValue};
+use time::OffsetDateTime;
+
+use crate::{Progress, RetryPolicy, State, TaskId, WorkerId};
+
+/// A task as it is submitted. What a client left out is filled in already.
+#[derive(Debug, Clone)]
+pub struct NewTask {
+    /// Its name, made by whoever accepts it.
+    pub id: TaskId,
+    /// Which kind of job it is.
+    pub kind: String,
+    /// Which queue it waits in.
+    pub queue: String,
+    /// The group that shares its turn: tasks of different groups are served in turns.
+    pub group: String,
+    /// From 0 to 9; 9 goes first within its group.
+    pub priority: u8,
+    /// The kind's input, as JSON.
+    pub input: Box<RawValue>,
+    /// How many attempts may fail before the task does; at least 1.
+    pub max_attempts: u32,
+    /// How long to wait between attempts.
+    pub retry: RetryPolicy,
+    /// How long one attempt may run.
+    pub timeout: Duration,
+    /// When it may start; none is at once.
+    pub start: Option<Start>,
+    /// It must have started by then, or it expires.
+    pub deadline: Option<OffsetDateTime>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Facts of the client's own.
+    pub metadata: Map<String, Value>,
+    /// The request that brought it.
+    pub request_id: Option<String>,
+    /// Makes a repeated submission answer with the first one's task.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// When a task may start. The database's clock decides what is past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Not before this time.
+    At(OffsetDateTime),
+    /// Not before this long after the submission.
+    After(Duration),
+}
+
+/// The key under which a client may repeat a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// What the client chose.
+    pub key: String,
+    /// A digest of the request: the same key with another request is a mistake.
+    pub fingerprint: Vec<u8>,
+}
+
+/// A task as it stands.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// Its name.
+    pub id: TaskId,
+    /// Which kind of job it is.
+    pub kind: String,
+    /// Which queue it waits in.
+    pub queue: String,
+    /// The group that shares its turn.
+    pub group: String,
+    /// From 0 to 9; 9 goes first.
+    pub priority: u8,
+    /// Where it stands.
+    pub state: State,
+    /// The kind's input.
+    pub input: Box<RawValue>,
+    /// What the successful attempt gave.
+    pub output: Option<Box<RawValue>>,
+    /// Why the last attempt that failed did.
+    pub error: Option<TaskError>,
+    /// How far the attempt is.
+    pub progress: Option<Progress>,
+    /// When that was written.
+    pub progress_at: Option<OffsetDateTime>,
+    /// How many attempts have started; one that a draining worker gave back does not count.
+    pub attempt: u32,
+    /// How many of them ended because their worker stopped living.
+    pub lost: u32,
+    /// How many attempts may fail.
+    pub max_attempts: u32,
+    /// How long to wait between attempts.
+    pub retry: RetryPolicy,
+    /// How long one attempt may run.
+    pub timeout: Duration,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Facts of the client's own.
+    pub metadata: Map<String, Value>,
+    /// The request that brought it.
+    pub request_id: Option<String>,
+    /// The key it was submitted under.
+    pub idempotency_key: Option<String>,
+    /// The worker that holds it or held it last.
+    pub worker: Option<WorkerId>,
+    /// When it was accepted.
+    pub created_at: OffsetDateTime,
+    /// When it is due, while it is scheduled or retrying; for others, when it was to start.
+    pub due_at: Option<OffsetDateTime>,
+    /// When it was last put in its queue.
+    pub queued_at: Option<OffsetDateTime>,
+    /// When its last attempt started.
+    pub started_at: Option<OffsetDateTime>,
+    /// When somebody asked to stop it.
+    pub cancel_requested_at: Option<OffsetDateTime>,
+    /// When it ended.
+    pub finished_at: Option<OffsetDateTime>,
+    /// It must have started by then.
+    pub deadline: Option<OffsetDateTime>,
+    /// Counts every change that can be seen; also the number of its last history row.
+    pub seq: i64,
+}
+
+/// Which sort of end an attempt came to when it did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorType {
+    /// The kind said so.
+    Error,
+    /// It ran longer than it may.
+    Timeout,
+    /// It panicked or its process died.
+    Crash,
+    /// Its workers died again and again.
+    Poison,
+}
+
+/// Why an attempt did not succeed, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskError {
+    /// Which sort of end it was.
+    #[serde(rename = "type")]
+    pub error_type: ErrorType,
+    /// A stable word for programs.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+    /// Whether another attempt may succeed.
+    pub retryable: bool,
+    /// The attempt it happened to.
+    pub attempt: u32,
+    /// Facts for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
+}
+
+/// So many workers may die under a task before it is taken for their murderer. A smaller number fails innocent tasks when
+/// workers are killed at random.
+pub const POISON_LOSSES: u32 = 8;

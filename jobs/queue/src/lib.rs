@@ -1,0 +1,18 @@
+//! The queue: what is ready to run now, and who holds it. The only crate that talks to Redis.
+//!
+//! Everything here is derived from the rows in Postgres and may vanish at any time: it is rebuilt. An entry too many
+//! costs a look at a row, an entry too few is found by the dispatcher. What deliberately is not here: states, attempts, due
+//! times, results.
+
+mod backend;
+mod hub;
+mod load;
+mod queue;
+mod wake;
+
+pub use backend::{Feed, Source};
+pub use hub::{Hub, Watch};
+pub use load::Load;
+pub use jobs_core::Ticket;
+pub use queue::{Queue, QueueError};
+pub use wake::Wake;

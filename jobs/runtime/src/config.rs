@@ -1,0 +1,221 @@
+//! The settings of a process, typed.
+//!
+//! [`table`] is the only list: parsing, `longshore config` and the documentation are made from it.
+
+mod error;
+mod source;
+pub mod table;
+mod value;
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+pub use error::ConfigError;
+pub use source::{Listed, Loaded};
+pub(crate) use value::escape_path;
+pub use value::{format_duration, parse_duration, parse_queues};
+
+/// Everything that can be set, with its defaults filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where this installation keeps its files.
+    pub data_dir: PathBuf,
+    /// Where artifacts go, or nothing for a folder under `data_dir`: see [`Config::artifacts_url`].
+    pub artifacts_url: Option<String>,
+    /// Postgres, the truth.
+    pub database: DatabaseConfig,
+    /// Redis, the index.
+    pub redis: RedisConfig,
+    /// The HTTP server.
+    pub api: ApiConfig,
+    /// The process that runs tasks.
+    pub worker: WorkerConfig,
+    /// The process that moves what is due.
+    pub scheduler: SchedulerConfig,
+    /// What is logged, and how it looks.
+    pub log: LogConfig,
+}
+
+/// How to reach Postgres.
+#[derive(Clone, PartialEq)]
+pub struct DatabaseConfig {
+    /// A `postgres://` URL; without one, `longshore up` runs a server of its own.
+    pub url: Option<String>,
+    /// Connections kept by each process.
+    pub pool_size: u32,
+    /// The longest that one statement may run.
+    pub statement_timeout: Duration,
+    /// The longest that a statement may wait for a lock.
+    pub lock_timeout: Duration,
+    /// The longest that a request waits for a free connection.
+    pub acquire_timeout: Duration,
+}
+
+/// How to reach Redis.
+#[derive(Clone, PartialEq)]
+pub struct RedisConfig {
+    /// A `redis://` or `redis+unix://` URL; without one, `longshore up` runs a server of its own.
+    pub url: Option<String>,
+    /// What every key begins with, so that installations can share a server.
+    pub prefix: String,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiConfig {
+    /// The address to listen on.
+    pub bind: String,
+    /// The address that clients see, where it is not the one of their request.
+    pub public_url: Option<String>,
+    /// The largest request body.
+    pub body_limit_bytes: usize,
+    /// The longest that a request may take, waits that the client asked for aside.
+    pub request_timeout: Duration,
+}
+
+/// The process that runs tasks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkerConfig {
+    /// What this worker is called, or nothing for the host's name: see [`WorkerConfig::name`].
+    pub name: Option<String>,
+    /// The queues that it serves, each with the number of tasks that run at the same time.
+    pub queues: Vec<(String, usize)>,
+    /// The number of tasks at the same time for a queue that names none.
+    pub concurrency: usize,
+    /// How often it proves that it lives.
+    pub heartbeat: Duration,
+    /// How long its last proof counts; then all that it held is taken back.
+    pub lease: Duration,
+    /// How long running tasks may go on after a stop was asked for.
+    pub drain: Duration,
+    /// The program that renders, or nothing to find it beside this one.
+    pub media_bin: Option<PathBuf>,
+    /// Whether the `echo` kind may crash its process, for tests of exactly that.
+    pub echo_faults: bool,
+}
+
+/// The process that moves what is due.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SchedulerConfig {
+    /// How often the safety nets look.
+    pub tick: Duration,
+}
+
+/// What is logged, and how it looks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogConfig {
+    /// How lines look.
+    pub format: LogFormat,
+    /// What is logged: a level, or directives such as `info,sqlx=warn`.
+    pub level: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    /// For people.
+    Pretty,
+    /// For machines: one object a line.
+    Json,
+}
+
+impl Config {
+    /// The settings of this process: the environment first, then the file, then the defaults.
+    ///
+    /// # Errors
+    /// When a value cannot be read; the error names the variable, or the key and the file. Names that nothing knows
+    /// are no error: [`Loaded::warnings`] has them.
+    pub fn load() -> Result<Self, ConfigError> {
+        Ok(Loaded::from_process()?.config)
+    }
+
+    /// Where artifacts go, as a URL: the one that was set, or `<data_dir>/artifacts`.
+    #[must_use]
+    pub fn artifacts_url(&self) -> String {
+        self.artifacts_url.clone().unwrap_or_else(|| {
+            let folder = self.data_dir.join("artifacts");
+            let folder = std::path::absolute(&folder).unwrap_or(folder);
+            format!("file://{}", value::escape_path(&folder))
+        })
+    }
+}
+
+impl Default for Config {
+    /// The defaults of the table.
+    fn default() -> Self {
+        table::defaults()
+    }
+}
+
+impl WorkerConfig {
+    /// What this worker is called: the name that was set, or the host's.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
+    }
+}
+
+/// What `longshore up` sets for the processes that it looks after: their standard input ends when it is gone.
+pub const SUPERVISED: &str = "LONGSHORE_SUPERVISED";
+
+/// Whether `longshore up` looks after this process.
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+pub(crate) fn supervised() -> bool {
+    std::env::var_os(SUPERVISED).is_some_and(|value| value == "1")
+}
+
+/// The usual override of what is logged.
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+pub(crate) fn rust_log() -> Option<String> {
+    std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty())
+}
+
+// By hand, so that a password never reaches a log by way of `{:?}`.
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseConfig")
+            .field("url", &self.url.as_deref().map(value::mask_url))
+            .field("pool_size", &self.pool_size)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("lock_timeout", &self.lock_timeout)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .finish()
+    }
+}
+
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisConfig")
+            .field("url", &self.url.as_deref().map(value::mask_url))
+            .field("prefix", &self.prefix)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_in_the_debug_output() {
+        let mut config = Config::default();
+        config.database.url = Some("postgres://anna:hunter2@db/longshore".into());
+        config.redis.url = Some("redis://:hunter2@cache".into());
+
+        let shown = format!("{config:?}");
+
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("anna"), "{shown}");
+    }
+
+    #[test]
+    fn artifacts_go_under_the_data_folder_unless_a_url_says_otherwise() {
+        let mut config = Config { data_dir: "/srv/my data".into(), ..Config::default() };
+        assert_eq!(config.artifacts_url(), "file:///srv/my%20data/artifacts");
+
+        config.artifacts_url = Some("s3://bucket/x".into());
+        assert_eq!(config.artifacts_url(), "s3://bucket/x");
+    }
+}

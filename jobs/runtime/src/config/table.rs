@@ -1,0 +1,186 @@
+//! The table of all settings: name, default, help, and where the value goes.
+
+use super::{
+    ApiConfig, Config, DatabaseConfig, LogConfig, LogFormat, RedisConfig, SchedulerConfig, WorkerConfig,
+    value::{self, Value},
+};
+use std::time::Duration;
+
+/// One setting.
+pub struct Setting {
+    /// Its key in the settings file, as `section.key`; the name of its variable follows from it.
+    pub key: &'static str,
+    /// What it is when nobody sets it, as text; empty for none.
+    pub default: &'static str,
+    /// What it does, in one line.
+    pub help: &'static str,
+    /// A variable of other programs that is honoured too.
+    pub also: Option<&'static str>,
+    /// Whether listings must hide a password in it.
+    pub secret: bool,
+    pub(super) set: Set,
+}
+
+impl Setting {
+    /// The name of its variable: `api.bind` is `LONGSHORE_API_BIND`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("LONGSHORE_{}", self.key.replace('.', "_").to_ascii_uppercase())
+    }
+
+    pub(super) fn shown(&self, text: &str) -> String {
+        if self.secret { value::mask_url(text) } else { text.to_owned() }
+    }
+}
+
+/// How a setting is read.
+type Set = fn(&mut Config, &str) -> Result<(), String>;
+
+const fn setting(key: &'static str, default: &'static str, set: Set, help: &'static str) -> Setting {
+    Setting { key, default, help, also: None, secret: false, set }
+}
+
+impl Setting {
+    const fn also(mut self, variable: &'static str) -> Self {
+        self.also = Some(variable);
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+}
+
+/// Reads the value into a field, by the type of the field.
+macro_rules! to {
+    ($($field:ident).+) => {
+        |config, text| {
+            config.$($field).+ = Value::read(text)?;
+            Ok(())
+        }
+    };
+}
+
+/// Every setting there is. The order matters once: `worker.queues` is read with `worker.concurrency`.
+pub static SETTINGS: &[Setting] = &[
+    setting("data_dir", ".longshore", to!(data_dir), "folder for artifacts and the data of private servers"),
+    setting("artifacts_url", "", to!(artifacts_url), "file://, s3://, gs:// or az:// (default: <data_dir>/artifacts)")
+        .secret(),
+    setting("database.url", "", to!(database.url), "Postgres; without it `longshore up` runs a private one")
+        .also("DATABASE_URL")
+        .secret(),
+    setting("database.pool_size", "10", to!(database.pool_size), "connections to Postgres of each process"),
+    setting("database.statement_timeout", "10s", to!(database.statement_timeout), "longest run of one statement"),
+    setting("database.lock_timeout", "5s", to!(database.lock_timeout), "longest wait of a statement for a lock"),
+    setting("database.acquire_timeout", "3s", to!(database.acquire_timeout), "longest wait for a free connection"),
+    setting("redis.url", "", to!(redis.url), "Redis or Valkey; without it `longshore up` runs a private one")
+        .also("REDIS_URL")
+        .secret(),
+    setting("redis.prefix", "longshore", to!(redis.prefix), "what every key in Redis begins with"),
+    setting("api.bind", "127.0.0.1:8080", to!(api.bind), "address that the API listens on"),
+    setting("api.public_url", "", to!(api.public_url), "address that clients see (default: the one they asked)"),
+    setting("api.body_limit_bytes", "1048576", to!(api.body_limit_bytes), "largest request body"),
+    setting("api.request_timeout", "10s", to!(api.request_timeout), "longest time for one request"),
+    setting("worker.name", "", to!(worker.name), "name of this worker (default: the host's name)"),
+    setting("worker.concurrency", "4", to!(worker.concurrency), "tasks at once, for queues that name no number"),
+    setting("worker.queues", "default=8,video=1", queues, "queues to serve, each with its number of tasks at once"),
+    setting("worker.heartbeat", "1s", to!(worker.heartbeat), "how often a worker proves that it lives"),
+    setting("worker.lease", "4s", to!(worker.lease), "how long a proof counts; then its tasks are taken back"),
+    setting("worker.drain", "25s", to!(worker.drain), "how long running tasks may go on after SIGTERM"),
+    setting("worker.media_bin", "", to!(worker.media_bin), "the renderer (default: longshore-media, beside longshore)"),
+    setting("worker.echo_faults", "false", to!(worker.echo_faults), "let the echo kind crash its process, for tests"),
+    setting("scheduler.tick", "1s", to!(scheduler.tick), "how often the scheduler looks for what fell through"),
+    setting("log.format", "auto", to!(log.format), "auto (pretty on a terminal, else JSON), pretty or json"),
+    setting("log.level", "info,sqlx=warn,apalis_core=warn", to!(log.level), "a level, or directives (RUST_LOG wins)"),
+];
+
+fn queues(config: &mut Config, text: &str) -> Result<(), String> {
+    config.worker.queues = value::parse_queues(text, config.worker.concurrency)?;
+    Ok(())
+}
+
+/// Variables that begin like settings but belong to something else, with what that is.
+pub(super) const OTHER_VARIABLES: &[&str] = &[
+    "LONGSHORE_CONFIG",      // the settings file
+    "LONGSHORE_URL",         // the server that client commands talk to
+    "LONGSHORE_API_KEY",     // how they prove who they are
+    "LONGSHORE_CONFORMANCE", // extra fixtures for the tests
+    "LONGSHORE_SUPERVISED",  // set by `longshore up` for the processes it looks after
+];
+
+/// The defaults of the table, as a `Config`.
+pub(super) fn defaults() -> Config {
+    let mut config = blank();
+    for setting in SETTINGS {
+        // The test below reads every default; a bad one never leaves this repository.
+        if let Err(problem) = (setting.set)(&mut config, setting.default) {
+            unreachable!("the default of {}: {problem}", setting.key);
+        }
+    }
+    config
+}
+
+/// What exists before the table filled it in. None of these values is ever seen.
+fn blank() -> Config {
+    let none = Duration::ZERO;
+    Config {
+        data_dir: std::path::PathBuf::new(),
+        artifacts_url: None,
+        database: DatabaseConfig {
+            url: None,
+            pool_size: 0,
+            statement_timeout: none,
+            lock_timeout: none,
+            acquire_timeout: none,
+        },
+        redis: RedisConfig { url: None, prefix: String::new() },
+        api: ApiConfig { bind: String::new(), public_url: None, body_limit_bytes: 0, request_timeout: none },
+        worker: WorkerConfig {
+            name: None,
+            queues: Vec::new(),
+            concurrency: 0,
+            heartbeat: none,
+            lease: none,
+            drain: none,
+            media_bin: None,
+            echo_faults: false,
+        },
+        scheduler: SchedulerConfig { tick: none },
+        log: LogConfig { format: LogFormat::Auto, level: String::new() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_can_be_read_and_fills_its_field() {
+        let config = defaults();
+        let blank = blank();
+
+        assert_ne!(config.database.pool_size, blank.database.pool_size);
+        assert_eq!(config.worker.queues, [("default".to_owned(), 8), ("video".to_owned(), 1)]);
+        assert_eq!(config.worker.lease, Duration::from_secs(4));
+        assert_eq!(config.api.body_limit_bytes, 1 << 20);
+        let unset =
+            [config.scheduler.tick, config.database.lock_timeout, config.worker.drain, config.api.request_timeout];
+        assert!(!unset.contains(&Duration::ZERO));
+    }
+
+    #[test]
+    fn names_are_unique_and_helps_are_one_short_line() {
+        let mut names: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), SETTINGS.len());
+        for setting in SETTINGS {
+            assert!(
+                !setting.help.is_empty() && setting.help.len() <= 90 && !setting.help.contains('\n'),
+                "{}",
+                setting.key
+            );
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the queue must hold, read from the rows: to rebuild a lost index and to find what it misses.
+
+use std::time::Duration;
+
+use jobs_core::{State, TaskId, Ticket};
+use uuid::Uuid;
+
+use crate::{Store, StoreError, row::millis};
+
+/// A place in the order of queued tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Position {
+    ready_us: i64,
+    task: Uuid,
+}
+
+impl Store {
+    /// The next `limit` queued tasks after a place, in the order in which they became ready, that have waited for at
+    /// least `age`; and the place after them. From [`Position::default`] it begins at the oldest.
+    ///
+    /// # Errors
+    /// When Postgres is not available.
+    pub async fn queued(
+        &self,
+        after: Position,
+        age: Duration,
+        limit: u32,
+    ) -> Result<(Vec<Ticket>, Position), StoreError> {
+        let rows = run!(
+            self,
+            sqlx::query!(
+                r#"SELECT id, queue, "group", priority, (extract(epoch FROM queued_at) * 1000000)::bigint AS "ready_us!"
+                FROM tasks
+                WHERE state = 'queued' AND queued_at <= now() - $4::bigint * interval '1 millisecond'
+                    AND (queued_at, id) > ('epoch'::timestamptz + $1::bigint * interval '1 microsecond', $2)
+                ORDER BY queued_at, id LIMIT $3"#,
+                after.ready_us,
+                after.task,
+                i64::from(limit),
+                millis(age),
+            ),
+            fetch_all
+        )?;
+        let last = rows.last().map_or(after, |row| Position { ready_us: row.ready_us, task: row.id });
+        let ready = rows.into_iter().map(|row| {
+            Ok(Ticket {
+                task: TaskId(row.id),
+                queue: row.queue,
+                group: row.group,
+                priority: u8::try_from(row.priority).map_err(StoreError::broken)?,
+                ready_ms: row.ready_us / 1_000,
+            })
+        });
+        Ok((ready.collect::<Result<_, StoreError>>()?, last))
+    }
+
+    /// At most `limit` tasks that wait in a queue, by priority and age: for a worker that has to do without Redis.
+    ///
+    /// # Errors
+    /// When Postgres is not available.
+    pub async fn waiting(&self, queue: &str, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let ids = run!(
+            self,
+            sqlx::query_scalar!(
+                "SELECT id FROM tasks WHERE state = 'queued' AND queue = $1 ORDER BY priority DESC, queued_at LIMIT $2",
+                queue,
+                limit
+            ),
+            fetch_all
+        )?;
+        Ok(ids.into_iter().map(TaskId).collect())
+    }
+
+    /// The states of those of `ids` that exist.
+    ///
+    /// # Errors
+    /// When Postgres is not available.
+    pub async fn states(&self, ids: &[TaskId]) -> Result<Vec<(Ticket, State)>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let rows = run!(
+            self,
+            sqlx::query!(
+                r#"SELECT id, queue, "group", priority, state,
+                    (extract(epoch FROM COALESCE(queued_at, created_at)) * 1000)::bigint AS "ready_ms!"
+                FROM tasks WHERE id = ANY($1)"#,
+                &ids
+            ),
+            fetch_all
+        )?;
+        let states = rows.into_iter().map(|row| {
+            let ready = Ticket {
+                task: TaskId(row.id),
+                queue: row.queue,
+                group: row.group,
+                priority: u8::try_from(row.priority).map_err(StoreError::broken)?,
+                ready_ms: row.ready_ms,
+            };
+            Ok((ready, row.state.parse().map_err(StoreError::broken)?))
+        });
+        states.collect()
+    }
+}

@@ -1,0 +1,81 @@
+//! Leadership: of any number of schedulers one leads, and looks at everything once a tick with one statement.
+
+use std::time::Duration;
+
+use sqlx::{ConnectOptions, PgConnection};
+
+use crate::{Store, StoreError, row::millis};
+
+/// Any number that no other program on this database uses: the bytes of "longshor".
+const LEADER_LOCK: i64 = 0x6c6f_6e67_7368_6f72;
+
+/// The leadership among schedulers: a session lock of Postgres, which ends with the connection.
+#[derive(Debug)]
+pub struct Leadership {
+    connection: PgConnection,
+    limit: Duration,
+}
+
+/// What there is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    /// Some worker was silent for longer than a lease.
+    pub silent_workers: bool,
+    /// Some task is held by a worker whose lease has ended.
+    pub orphans: bool,
+    /// Some task is queued.
+    pub queued: bool,
+    /// Some task is running.
+    pub running: bool,
+    /// How long until the next task is due or past its deadline; zero when one already is.
+    pub timer: Option<Duration>,
+}
+
+impl Store {
+    /// Waits until the leadership is free and takes it. The wait costs nothing: Postgres grants the lock when the connection
+    /// of the last leader ends. Safe to drop half way.
+    ///
+    /// # Errors
+    /// When Postgres is not available.
+    pub async fn lead(&self) -> Result<Leadership, StoreError> {
+        // This one statement may wait for as long as it takes.
+        let options = self.options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+        let mut connection = options.application_name("longshore scheduler").connect().await?;
+        sqlx::query!("SELECT pg_advisory_lock($1)", LEADER_LOCK).execute(&mut connection).await?;
+        Ok(Leadership { connection, limit: self.limit })
+    }
+}
+
+impl Leadership {
+    /// Looks what there is to do. An answer also proves that the leadership is still ours.
+    ///
+    /// # Errors
+    /// When Postgres is not available: the leadership is lost.
+    pub async fn pulse(&mut self, lease: Duration) -> Result<Pulse, StoreError> {
+        let pulse = sqlx::query!(
+            r#"SELECT
+                EXISTS (SELECT FROM workers WHERE ended_at IS NULL
+                    AND beat_at < now() - $1::bigint * interval '1 millisecond') AS "silent!",
+                EXISTS (SELECT FROM tasks t LEFT JOIN workers w ON w.id = t.worker
+                    WHERE t.state IN ('running', 'canceling') AND (w.id IS NULL OR w.ended_at IS NOT NULL)) AS "orphans!",
+                EXISTS (SELECT FROM tasks WHERE state = 'queued') AS "queued!",
+                EXISTS (SELECT FROM tasks WHERE state IN ('running', 'canceling')) AS "running!",
+                extract(epoch FROM least(
+                    (SELECT min(due_at) FROM tasks WHERE state IN ('scheduled', 'retrying')),
+                    (SELECT min(deadline) FROM tasks WHERE deadline IS NOT NULL
+                        AND state IN ('scheduled', 'blocked', 'queued', 'retrying'))
+                ) - clock_timestamp())::float8 AS timer_seconds"#,
+            millis(lease),
+        )
+        .fetch_one(&mut self.connection);
+        let Ok(row) = tokio::time::timeout(self.limit, pulse).await else { return Err(StoreError::silent()) };
+        let row = row?;
+        Ok(Pulse {
+            silent_workers: row.silent,
+            orphans: row.orphans,
+            queued: row.queued,
+            running: row.running,
+            timer: row.timer_seconds.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)),
+        })
+    }
+}

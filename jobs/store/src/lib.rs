@@ -1,0 +1,34 @@
+//! The truth: everything that Longshore must not forget, in Postgres. The only crate that holds SQL.
+//!
+//! States are written by [`transition`] alone, one guarded statement a transition, as [`jobs_core::state`] decides.
+//! Every statement is its own transaction: none is open while work runs. Only the clock of Postgres tells the time.
+
+#[macro_use]
+mod connection;
+#[macro_use]
+mod row;
+mod artifact;
+mod artifact_of_many;
+mod audit;
+mod error;
+mod event;
+mod leader;
+mod lease;
+mod listen;
+mod migrate;
+mod read;
+mod report;
+mod retain;
+pub mod transition;
+
+pub use artifact::Artifact;
+pub use audit::Position;
+pub use connection::{Store, StoreConfig};
+pub use error::StoreError;
+pub use event::{EventRow, EventType};
+pub use leader::{Leadership, Pulse};
+pub use lease::{Beat, Heart, WorkerRow};
+pub use listen::{Channel, Listener};
+pub use migrate::{MIGRATOR, migrate};
+pub use read::{Filter, Page};
+pub use report::{Report, Word};

@@ -1,0 +1,116 @@
+//! A row of `tasks` as a task.
+
+use std::time::Duration;
+
+use jobs_core::{Progress, RetryPolicy, Task, TaskError, TaskId, WorkerId};
+use serde_json::{Map, Value, value::RawValue};
+use sqlx::types::Json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::StoreError;
+
+// The names of columns carry these types into checked queries, and Postgres cuts a name after 63 bytes.
+pub(crate) type Raw = Json<Box<RawValue>>;
+pub(crate) type Object = Json<Map<String, Value>>;
+pub(crate) type Error = Json<TaskError>;
+pub(crate) type Said = Json<Progress>;
+pub(crate) type Retry = Json<RetryPolicy>;
+
+/// A row of `tasks`, as it lies there. Its columns are listed once, in `task_query!`.
+pub(crate) struct TaskRow {
+    pub(crate) id: Uuid,
+    pub(crate) kind: String,
+    pub(crate) queue: String,
+    pub(crate) group: String,
+    pub(crate) priority: i16,
+    pub(crate) state: String,
+    pub(crate) input: Raw,
+    pub(crate) output: Option<Raw>,
+    pub(crate) error: Option<Error>,
+    pub(crate) progress: Option<Said>,
+    pub(crate) progress_at: Option<OffsetDateTime>,
+    pub(crate) attempt: i32,
+    pub(crate) lost: i32,
+    pub(crate) max_attempts: i32,
+    pub(crate) retry: Retry,
+    pub(crate) timeout_ms: i64,
+    pub(crate) tags: Vec<String>,
+    pub(crate) metadata: Object,
+    pub(crate) request_id: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) worker: Option<Uuid>,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) due_at: Option<OffsetDateTime>,
+    pub(crate) queued_at: Option<OffsetDateTime>,
+    pub(crate) started_at: Option<OffsetDateTime>,
+    pub(crate) cancel_requested_at: Option<OffsetDateTime>,
+    pub(crate) finished_at: Option<OffsetDateTime>,
+    pub(crate) deadline: Option<OffsetDateTime>,
+    pub(crate) seq: i64,
+}
+
+/// A checked query that gives [`TaskRow`]s: the columns of a task are put between `$head` and `$tail`.
+macro_rules! task_query {
+    ($head:tt, $tail:tt $(, $arg:expr)* $(,)?) => {
+        sqlx::query_as!(
+            $crate::row::TaskRow,
+            $head + r#"
+                id as "id!", kind as "kind!", queue as "queue!", "group" as "group!", priority as "priority!",
+                state as "state!", input as "input!: crate::row::Raw",
+                output as "output: crate::row::Raw",
+                error as "error: crate::row::Error",
+                progress as "progress: crate::row::Said", progress_at,
+                attempt as "attempt!", lost as "lost!", max_attempts as "max_attempts!",
+                retry as "retry!: crate::row::Retry", timeout_ms as "timeout_ms!",
+                tags as "tags!", metadata as "metadata!: crate::row::Object",
+                request_id, idempotency_key, worker, created_at as "created_at!", due_at, queued_at, started_at,
+                cancel_requested_at, finished_at, deadline, seq as "seq!"
+            "# + $tail
+            $(, $arg)*
+        )
+    };
+}
+
+impl TryFrom<TaskRow> for Task {
+    type Error = StoreError;
+
+    fn try_from(row: TaskRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: TaskId(row.id),
+            kind: row.kind,
+            queue: row.queue,
+            group: row.group,
+            priority: u8::try_from(row.priority).map_err(StoreError::broken)?,
+            state: row.state.parse().map_err(StoreError::broken)?,
+            input: row.input.0,
+            output: row.output.map(|json| json.0),
+            error: row.error.map(|json| json.0),
+            progress: row.progress.map(|json| json.0),
+            progress_at: row.progress_at,
+            attempt: row.attempt.unsigned_abs(),
+            lost: row.lost.unsigned_abs(),
+            max_attempts: row.max_attempts.unsigned_abs(),
+            retry: row.retry.0,
+            timeout: Duration::from_millis(row.timeout_ms.unsigned_abs()),
+            tags: row.tags,
+            metadata: row.metadata.0,
+            request_id: row.request_id,
+            idempotency_key: row.idempotency_key,
+            worker: row.worker.map(WorkerId),
+            created_at: row.created_at,
+            due_at: row.due_at,
+            queued_at: row.queued_at,
+            started_at: row.started_at,
+            cancel_requested_at: row.cancel_requested_at,
+            finished_at: row.finished_at,
+            deadline: row.deadline,
+            seq: row.seq,
+        })
+    }
+}
+
+/// A duration as Postgres is told it.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

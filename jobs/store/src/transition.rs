@@ -1,0 +1,17 @@
+//! The only place that writes states: one guarded statement a transition, many tasks in one statement where they arrive
+//! together, each with its row of history in the same commit.
+//!
+//! The guards spell [`jobs_core::State::on`] in SQL; a test drives every event through every state and compares.
+
+mod cancel;
+mod claim;
+mod due;
+mod expire;
+mod finish;
+mod reap;
+mod submit;
+
+pub use claim::Claim;
+pub use finish::{Finish, Finished, Recorded};
+pub use reap::Reaped;
+pub use submit::Submitted;

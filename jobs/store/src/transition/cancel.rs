@@ -1,0 +1,44 @@
+//! Cancel: somebody asks to stop a task. One that waits ends at once; one that runs is told.
+
+use jobs_core::{Event, State, Task, TaskId};
+
+use crate::{Channel, Store, StoreError};
+
+impl Store {
+    /// Cancels a task and gives it as it is now. Asking again changes nothing.
+    ///
+    /// # Errors
+    /// When there is no such task, when it ended in another way, when Postgres is not available.
+    pub async fn cancel(&self, id: TaskId) -> Result<Task, StoreError> {
+        let moved = run!(
+            self,
+            task_query!(
+                r#"WITH moved AS (
+                    UPDATE tasks SET
+                        state = CASE state WHEN 'running' THEN 'canceling' ELSE 'canceled' END,
+                        finished_at = CASE state WHEN 'running' THEN NULL ELSE now() END,
+                        cancel_requested_at = now(), seq = seq + 1
+                    WHERE id = $1 AND state IN ('scheduled', 'blocked', 'queued', 'running', 'retrying')
+                    RETURNING *
+                ), told AS (
+                    INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
+                    SELECT id, seq, 'status', 'cancel', state, attempt, epoch FROM moved
+                )
+                SELECT"#,
+                "FROM moved",
+                id.0,
+            ),
+            fetch_optional
+        )?;
+        let Some(row) = moved else {
+            let task = self.get(id).await?;
+            task.state.on(Event::Cancel)?;
+            return Ok(task);
+        };
+        let task = Task::try_from(row)?;
+        if let (State::Canceling, Some(worker)) = (task.state, task.worker) {
+            self.tell(Channel::Cancel, &worker.0.to_string()).await;
+        }
+        Ok(task)
+    }
+}

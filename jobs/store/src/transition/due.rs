@@ -1,0 +1,65 @@
+//! Due: the time of tasks has come, and they join their queues.
+
+use std::time::Duration;
+
+use jobs_core::{TaskId, Ticket};
+
+use crate::{Store, StoreError};
+
+impl Store {
+    /// Moves at most `limit` tasks whose time has come to their queues, the earliest first.
+    ///
+    /// # Errors
+    /// When Postgres is not available.
+    pub async fn due(&self, limit: u32) -> Result<Vec<Ticket>, StoreError> {
+        let rows = run!(
+            self,
+            sqlx::query!(
+                r#"WITH picked AS (
+                    SELECT id FROM tasks WHERE state IN ('scheduled', 'retrying') AND due_at <= now()
+                        AND (deadline IS NULL OR deadline > now())
+                    ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+                ), moved AS (
+                    UPDATE tasks t SET state = 'queued', queued_at = now(), seq = seq + 1 FROM picked
+                    WHERE t.id = picked.id RETURNING t.*
+                ), told AS (
+                    INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
+                    SELECT id, seq, 'status', 'due', state, attempt, epoch FROM moved
+                )
+                SELECT id, queue, "group", priority, (extract(epoch FROM queued_at) * 1000)::bigint AS "ready_ms!"
+                FROM moved"#,
+                i64::from(limit),
+            ),
+            fetch_all
+        )?;
+        let ready = rows.into_iter().map(|row| {
+            Ok(Ticket {
+                task: TaskId(row.id),
+                queue: row.queue,
+                group: row.group,
+                priority: u8::try_from(row.priority).map_err(StoreError::broken)?,
+                ready_ms: row.ready_ms,
+            })
+        });
+        ready.collect()
+    }
+
+    /// How long until the next task is due or past its deadline; zero when one already is, `None` when there is none.
+    ///
+    /// # Errors
+    /// When Postgres is not available.
+    pub async fn next_timer(&self) -> Result<Option<Duration>, StoreError> {
+        let seconds = run!(
+            self,
+            sqlx::query_scalar!(
+                "SELECT extract(epoch FROM least(
+                    (SELECT min(due_at) FROM tasks WHERE state IN ('scheduled', 'retrying')),
+                    (SELECT min(deadline) FROM tasks WHERE deadline IS NOT NULL
+                        AND state IN ('scheduled', 'blocked', 'queued', 'retrying'))
+                ) - clock_timestamp())::float8"
+            ),
+            fetch_one
+        )?;
+        Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)))
+    }
+}

@@ -1,0 +1,180 @@
+//! Submit: tasks come into being, many in one statement, each under its idempotency key if it has one.
+
+use std::collections::HashMap;
+
+use jobs_core::{NewTask, Task, task::Start};
+use uuid::Uuid;
+
+use crate::{
+    Channel, Store, StoreError,
+    row::{TaskRow, millis},
+};
+
+/// The answer to one submission.
+#[derive(Debug, Clone)]
+pub enum Submitted {
+    /// The task is accepted: its row is committed.
+    Accepted(Box<Task>),
+    /// The same request came before under the same key; this is its task, as it is now.
+    Replayed(Box<Task>),
+    /// Another request came before under the same key.
+    KeyTaken,
+}
+
+impl Store {
+    /// Accepts tasks: all of them are committed when this returns, or none is. Answers come in the order of `new`.
+    ///
+    /// # Errors
+    /// When Postgres is not available. The tasks may have been accepted all the same: a client that repeats its request
+    /// under the same idempotency key gets the same task.
+    pub async fn submit(&self, new: &[NewTask]) -> Result<Vec<Submitted>, StoreError> {
+        let mut fresh = self.insert(new).await?;
+        let mut earlier = self.earlier(new, &fresh).await?;
+        let answer = |task: &NewTask| {
+            if let Some(task) = fresh.remove(&task.id.0) {
+                return Ok(Submitted::Accepted(Box::new(task)));
+            }
+            let key = task.idempotency.as_ref();
+            let Some((fingerprint, first)) = key.and_then(|key| earlier.get_mut(&key.key)) else {
+                // The first one was removed between the two statements.
+                return Err(StoreError::broken("a submission was neither accepted nor known"));
+            };
+            let same = key.is_some_and(|key| key.fingerprint == *fingerprint);
+            Ok(if same { Submitted::Replayed(Box::new(first.clone())) } else { Submitted::KeyTaken })
+        };
+        new.iter().map(answer).collect()
+    }
+
+    async fn insert(&self, new: &[NewTask]) -> Result<HashMap<Uuid, Task>, StoreError> {
+        let mut ids = Vec::with_capacity(new.len());
+        let mut kinds = Vec::with_capacity(new.len());
+        let mut queues = Vec::with_capacity(new.len());
+        let mut groups = Vec::with_capacity(new.len());
+        let mut priorities = Vec::with_capacity(new.len());
+        let mut inputs = Vec::with_capacity(new.len());
+        let mut max_attempts = Vec::with_capacity(new.len());
+        let mut retries = Vec::with_capacity(new.len());
+        let mut timeouts = Vec::with_capacity(new.len());
+        let mut starts_at = Vec::with_capacity(new.len());
+        let mut starts_after = Vec::with_capacity(new.len());
+        let mut deadlines = Vec::with_capacity(new.len());
+        let mut tags = Vec::with_capacity(new.len());
+        let mut metadata = Vec::with_capacity(new.len());
+        let mut requests = Vec::with_capacity(new.len());
+        let mut keys = Vec::with_capacity(new.len());
+        let mut fingerprints = Vec::with_capacity(new.len());
+        for task in new {
+            ids.push(task.id.0);
+            kinds.push(task.kind.clone());
+            queues.push(task.queue.clone());
+            groups.push(task.group.clone());
+            priorities.push(i16::from(task.priority));
+            inputs.push(task.input.get().to_owned());
+            max_attempts.push(task.max_attempts.cast_signed());
+            retries.push(json(&task.retry)?);
+            timeouts.push(millis(task.timeout));
+            starts_at.push(if let Some(Start::At(at)) = task.start { Some(at) } else { None });
+            starts_after.push(if let Some(Start::After(wait)) = task.start { Some(millis(wait)) } else { None });
+            deadlines.push(task.deadline);
+            // An array of arrays would be flattened on its way, so the inner ones travel as JSON.
+            tags.push(json(&task.tags)?);
+            metadata.push(json(&task.metadata)?);
+            requests.push(task.request_id.clone());
+            keys.push(task.idempotency.as_ref().map(|idempotency| idempotency.key.clone()));
+            fingerprints.push(task.idempotency.as_ref().map(|idempotency| idempotency.fingerprint.clone()));
+        }
+        let rows: Vec<TaskRow> = run!(
+            self,
+            task_query!(
+                r#"WITH asked AS (
+                    SELECT *, CASE WHEN start_after_ms IS NULL THEN start_at
+                        ELSE now() + start_after_ms * interval '1 millisecond' END AS due
+                    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::int[],
+                        $8::text[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::timestamptz[], $13::text[],
+                        $14::text[], $15::text[], $16::text[], $17::bytea[])
+                    AS asked (id, kind, queue, "group", priority, input, max_attempts, retry, timeout_ms, start_at,
+                        start_after_ms, deadline, tags, metadata, request_id, key, fingerprint)
+                ), keyed AS (
+                    INSERT INTO idempotency_keys (key, fingerprint, task_id)
+                    SELECT key, fingerprint, id FROM asked WHERE key IS NOT NULL
+                    ON CONFLICT (key) DO NOTHING RETURNING task_id
+                ), fresh AS (
+                    INSERT INTO tasks (id, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms,
+                        due_at, queued_at, deadline, tags, metadata, request_id, idempotency_key)
+                    SELECT id, kind, queue, "group", priority,
+                        CASE WHEN due > now() THEN 'scheduled' ELSE 'queued' END, input::json, max_attempts,
+                        retry::json, timeout_ms, due, CASE WHEN due > now() THEN NULL ELSE now() END, deadline,
+                        ARRAY(SELECT json_array_elements_text(asked.tags::json)), metadata::jsonb, request_id, key
+                    FROM asked WHERE key IS NULL OR id IN (SELECT task_id FROM keyed)
+                    RETURNING *
+                ), told AS (
+                    INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
+                    SELECT id, seq, 'status', 'submit', state, 0, 0 FROM fresh
+                )
+                SELECT"#,
+                "FROM fresh",
+                &ids,
+                &kinds,
+                &queues,
+                &groups,
+                &priorities,
+                &inputs,
+                &max_attempts,
+                &retries,
+                &timeouts,
+                &starts_at as &[Option<time::OffsetDateTime>],
+                &starts_after as &[Option<i64>],
+                &deadlines as &[Option<time::OffsetDateTime>],
+                &tags,
+                &metadata,
+                &requests as &[Option<String>],
+                &keys as &[Option<String>],
+                &fingerprints as &[Option<Vec<u8>>],
+            ),
+            fetch_all
+        )?;
+        let timed = rows.iter().any(|row| row.state == "scheduled" || row.deadline.is_some());
+        if timed {
+            self.tell(Channel::Due, "").await;
+        }
+        rows.into_iter().map(|row| Ok((row.id, row.try_into()?))).collect()
+    }
+
+    /// The tasks that were submitted before under keys of `new`, with the digest of their request.
+    async fn earlier(
+        &self,
+        new: &[NewTask],
+        fresh: &HashMap<Uuid, Task>,
+    ) -> Result<HashMap<String, (Vec<u8>, Task)>, StoreError> {
+        let repeated = new.iter().filter(|task| !fresh.contains_key(&task.id.0));
+        let keys: Vec<String> = repeated.filter_map(|task| task.idempotency.as_ref()).map(|idem| idem.key.clone()).collect();
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let known = run!(
+            self,
+            sqlx::query!("SELECT key, fingerprint, task_id FROM idempotency_keys WHERE key = ANY($1)", &keys),
+            fetch_all
+        )?;
+        let ids: Vec<Uuid> = known.iter().map(|row| row.task_id).collect();
+        let rows = run!(self, task_query!("SELECT", "FROM tasks WHERE id = ANY($1)", &ids), fetch_all)?;
+        let mut tasks = HashMap::with_capacity(rows.len());
+        for row in rows {
+            tasks.insert(row.id, Task::try_from(row)?);
+        }
+        let pairs = known.into_iter().filter_map(|row| Some((row.key, (row.fingerprint, tasks.get(&row.task_id)?.clone()))));
+        Ok(pairs.collect())
+    }
+
+    /// Says a word to whoever listens. Nobody depends on it, so a failure is only logged.
+    pub(crate) async fn tell(&self, channel: Channel, word: &str) {
+        let said = async { run!(self, sqlx::query!("SELECT pg_notify($1, $2)", channel.name(), word), fetch_one) };
+        if let Err(error) = said.await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "could not wake the others");
+        }
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(StoreError::broken)
+}

@@ -1,0 +1,10 @@
+//! The scheduler: moves what is due, takes back what is lost, and keeps the queue true to the rows. Any number may run; one leads.
+
+mod dispatch;
+mod leader;
+mod reap;
+mod retain;
+mod scheduler;
+mod timer;
+
+pub use scheduler::run;

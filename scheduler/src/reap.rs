@@ -1,0 +1,32 @@
+//! Taking back what dead workers held.
+
+use jobs_store::StoreError;
+use tracing::warn;
+
+use crate::leader::Leader;
+
+/// At most so many tasks are taken back in one statement.
+const BATCH: u32 = 1_000;
+
+/// Ends the leases of workers that were silent for too long.
+pub(crate) async fn end_silent_workers(leader: &Leader) -> Result<(), StoreError> {
+    let workers = leader.store.end_silent_workers(leader.lease).await?;
+    if workers > 0 {
+        warn!(workers, "workers were silent for longer than their lease");
+    }
+    Ok(())
+}
+
+/// Takes back everything that is held under a lease that has ended.
+pub(crate) async fn take_back(leader: &Leader) -> Result<(), StoreError> {
+    loop {
+        let reaped = leader.store.reap(BATCH).await?;
+        if reaped.count() == 0 {
+            return Ok(());
+        }
+        warn!(ready = reaped.ready.len(), ended = reaped.ended.len(), "took back the tasks of workers that are gone");
+        leader.push(&reaped.ready).await;
+        let changed = reaped.ready.iter().map(|ready| ready.task).chain(reaped.ended.iter().map(|(task, _)| *task));
+        leader.announce(&changed.collect::<Vec<_>>()).await;
+    }
+}

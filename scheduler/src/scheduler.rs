@@ -1,0 +1,48 @@
+//! The scheduler process: it waits for the leadership, leads while it has it, and waits again.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use jobs_queue::Queue;
+use jobs_runtime::{config::Config, shutdown::Shutdown};
+use jobs_store::{Store, StoreConfig};
+use tracing::{info, warn};
+
+use crate::leader::Leader;
+
+/// Runs a scheduler until `shutdown`.
+///
+/// # Errors
+/// When the configuration is not complete. Outages of Postgres or Redis are waited for.
+pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    let store = Store::new(&StoreConfig {
+        url: config.database.url.clone().context("DATABASE_URL is not set")?,
+        pool_size: config.database.pool_size,
+        statement_timeout: config.database.statement_timeout,
+    })
+    .context("read DATABASE_URL")?;
+    let redis_url = config.redis.url.as_deref().context("REDIS_URL is not set")?;
+    let queue = Queue::open(redis_url, &config.redis.prefix).context("read REDIS_URL")?;
+    let work = async {
+        loop {
+            let error = match store.lead().await {
+                Ok(leadership) => {
+                    info!("leading");
+                    let leader = Leader::new(store.clone(), queue.clone(), config.worker.lease, config.scheduler.tick);
+                    leader.lead(leadership).await
+                }
+                Err(error) => error,
+            };
+            warn!(error = &error as &dyn std::error::Error, "not leading");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        // Everything it does is one statement at a time, so it may stop between any two.
+        () = shutdown.soft.cancelled() => {}
+    }
+    store.close().await;
+    info!("stopped");
+    Ok(())
+}

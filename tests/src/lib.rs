@@ -1,0 +1,23 @@
+//! The harness of the scenarios: real servers, the built programs, an oracle that reads the rows.
+//!
+//! A failed step is a panic that says what was seen. Every wait is for a state and has a bound.
+
+mod client;
+mod database;
+mod oracle;
+mod process;
+mod programs;
+mod servers;
+mod stream;
+mod system;
+mod wait;
+
+pub use client::{Answer, Client};
+pub use database::Database;
+pub use oracle::{faults, holds};
+pub use process::Process;
+pub use programs::{longshore, media};
+pub use servers::{DATABASE_VARIABLE, REDIS_VARIABLE, Servers};
+pub use stream::{Event, Stream};
+pub use system::{Builder, System};
+pub use wait::{eventually, quantile, soon};

@@ -1,0 +1,200 @@
+//! The law of tasks in the database: it does what `State::on` says, for every state and every event.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use e2e::{Database, Servers};
+use jobs_core::{Event, State, TaskId, WorkerId};
+use jobs_store::{Store, StoreError, transition::Finish};
+use sqlx::{PgPool, Row as _};
+
+/// One row in one state, as its life would have left it, with a history that ends there.
+struct Subject {
+    id: TaskId,
+    epoch: i32,
+}
+
+async fn put(pool: &PgPool, state: State, event: Event, worker: WorkerId) -> Subject {
+    let id = TaskId::new();
+    // What makes the events of the scheduler possible wherever the law allows them, and shows a guard that is too weak
+    // where it does not.
+    let lost = if event == Event::Poison { 7 } else { 0 };
+    let due_s = (event == Event::Due || matches!(state, State::Scheduled | State::Retrying)).then_some(-1);
+    let deadline_s = (event == Event::Expire).then_some(-1);
+    sqlx::query(
+        r#"INSERT INTO tasks (id, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms, attempt,
+            epoch, lost, worker, queued_at, started_at, due_at, deadline, finished_at, seq)
+        VALUES ($1, 'echo', 'default', 'default', 0, $2, '{}', 3, '{}', 1000, 3, 3, $3, $4, now(), now(),
+            now() + $5 * interval '1 second', now() + $6 * interval '1 second', CASE WHEN $7 THEN now() END, 1)"#,
+    )
+    .bind(id.0)
+    .bind(state.name())
+    .bind(lost)
+    .bind(worker.0)
+    .bind(due_s)
+    .bind(deadline_s)
+    .bind(state.is_terminal())
+    .execute(pool)
+    .await
+    .expect("a row");
+    sqlx::query(
+        "INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
+        VALUES ($1, 1, 'status', 'submit', $2, 0, 0)",
+    )
+    .bind(id.0)
+    .bind(state.name())
+    .execute(pool)
+    .await
+    .expect("a history");
+    Subject { id, epoch: 3 }
+}
+
+/// Everything that the database knows of a task.
+async fn image(pool: &PgPool, id: TaskId) -> String {
+    let sql = "SELECT t::text || (SELECT string_agg(e::text, '' ORDER BY seq) FROM task_events e WHERE task_id = t.id)
+        FROM tasks t WHERE id = $1";
+    sqlx::query_scalar(sql).bind(id.0).fetch_one(pool).await.expect("the row")
+}
+
+/// Lets the event happen by the operation of the store that stands for it; `false` when there is none.
+async fn happen(store: &Store, subject: &Subject, event: Event, worker: WorkerId) -> bool {
+    let finish = || Finish {
+        task: subject.id,
+        epoch: subject.epoch,
+        event,
+        output: None,
+        error: None,
+        wait: Duration::from_secs(60),
+    };
+    match event {
+        Event::Due => drop(store.due(10).await.expect("due")),
+        Event::Start => drop(store.claim(worker, &[subject.id]).await.expect("claim")),
+        Event::Succeed | Event::Fail | Event::Retry | Event::Stop | Event::Release => {
+            drop(store.finish(worker, &[finish()]).await.expect("finish"));
+        }
+        Event::Cancel => match store.cancel(subject.id).await {
+            Ok(_) | Err(StoreError::Refused(_)) => {}
+            Err(error) => panic!("cancel: {error:?}"),
+        },
+        Event::Lose | Event::Poison => {
+            store.deregister(worker).await.expect("the end of a worker");
+            drop(store.reap(10).await.expect("reap"));
+        }
+        Event::Expire => drop(store.expire(10).await.expect("expire")),
+        // Tasks that wait for others cannot be submitted yet.
+        Event::Unblock => return false,
+    }
+    true
+}
+
+#[tokio::test]
+async fn the_database_does_what_the_law_says_for_every_state_and_every_event() {
+    let database = Database::new(&Servers::shared()).await;
+    let (pool, store) = (&database.pool, database.store());
+    let mut wrong = Vec::new();
+    for state in State::ALL {
+        for event in Event::ALL {
+            let worker = WorkerId::new();
+            store.register(worker, "law", 1, &BTreeMap::new(), "0").await.expect("a worker");
+            let subject = put(pool, state, event, worker).await;
+            let before = image(pool, subject.id).await;
+            if !happen(&store, &subject, event, worker).await {
+                continue;
+            }
+
+            let row = sqlx::query(
+                "SELECT t.state, t.seq, t.epoch, e.event, e.state AS told
+                FROM tasks t JOIN task_events e ON e.task_id = t.id AND e.seq = t.seq WHERE t.id = $1",
+            )
+            .bind(subject.id.0)
+            .fetch_one(pool)
+            .await
+            .expect("the row, and the last row of its history");
+            let seen: (String, i64, String, String) = (row.get(0), row.get(1), row.get(3), row.get(4));
+            let unchanged = image(pool, subject.id).await == before;
+            match state.on(event) {
+                // Refused, or the repetition of a cancel: nothing moves.
+                Err(_) if unchanged => {}
+                Ok(next) if next == state && unchanged => {}
+                Ok(next)
+                    if next != state
+                        && seen == (next.name().into(), 2, event.name().into(), next.name().into())
+                        && row.get::<i32, _>(2) == 3 + i32::from(event == Event::Start) => {}
+                law => wrong.push(format!("{state} on {}: the law says {law:?}, the rows say {seen:?}", event.name())),
+            }
+            database.execute("DELETE FROM tasks; DELETE FROM task_events; DELETE FROM workers").await;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn an_event_that_ends_no_attempt_cannot_be_said_by_a_worker() {
+    let database = Database::new(&Servers::shared()).await;
+    let (pool, store, worker) = (&database.pool, database.store(), WorkerId::new());
+    for event in Event::ALL.into_iter().filter(|event| State::Canceling.on(*event).is_err()) {
+        let subject = put(pool, State::Running, event, worker).await;
+        let before = image(pool, subject.id).await;
+        let finish =
+            Finish { task: subject.id, epoch: 3, event, output: None, error: None, wait: Duration::ZERO };
+        let said = store.finish(worker, &[finish]).await;
+        assert!(matches!(said, Err(StoreError::Refused(_))), "{event:?}: {said:?}");
+        assert_eq!(image(pool, subject.id).await, before, "{event:?}");
+    }
+}
+
+/// Statements that must be refused, by the database itself.
+async fn refused(pool: &PgPool, sql: &'static str, id: TaskId, code: &str) {
+    let error = sqlx::query(sql).bind(id.0).execute(pool).await.expect_err(sql);
+    let found = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+    assert_eq!(found.as_deref(), Some(code), "{sql}: {error}");
+}
+
+const CHECK_VIOLATION: &str = "23514";
+const UNIQUE_VIOLATION: &str = "23505";
+
+#[tokio::test]
+async fn a_task_that_has_ended_does_not_change_whoever_writes() {
+    let database = Database::new(&Servers::shared()).await;
+    let pool = &database.pool;
+    for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
+        let id = put(pool, state, Event::Succeed, WorkerId::new()).await.id;
+        for change in [
+            "UPDATE tasks SET state = 'queued', finished_at = NULL WHERE id = $1",
+            "UPDATE tasks SET state = 'running', finished_at = NULL WHERE id = $1",
+            "UPDATE tasks SET epoch = epoch + 1 WHERE id = $1",
+            "UPDATE tasks SET attempt = attempt + 1 WHERE id = $1",
+            "UPDATE tasks SET output = '1' WHERE id = $1",
+            "UPDATE tasks SET error = '{\"code\":\"x\"}' WHERE id = $1",
+            "UPDATE tasks SET seq = seq + 1 WHERE id = $1",
+            "UPDATE tasks SET finished_at = now() + interval '1 second' WHERE id = $1",
+        ] {
+            refused(pool, change, id, CHECK_VIOLATION).await;
+        }
+        let other = State::ALL.into_iter().find(|other| other.is_terminal() && *other != state).expect("another end");
+        let change = sqlx::query("UPDATE tasks SET state = $2 WHERE id = $1").bind(id.0).bind(other.name());
+        change.execute(pool).await.expect_err("from one end to another");
+    }
+}
+
+#[tokio::test]
+async fn history_is_only_added_to_and_a_task_ends_once() {
+    let database = Database::new(&Servers::shared()).await;
+    let pool = &database.pool;
+    let id = put(pool, State::Succeeded, Event::Succeed, WorkerId::new()).await.id;
+    for change in [
+        "UPDATE task_events SET state = 'failed' WHERE task_id = $1",
+        "UPDATE task_events SET seq = seq + 1 WHERE task_id = $1",
+        "UPDATE task_events SET data = '{}' WHERE task_id = $1",
+    ] {
+        refused(pool, change, id, CHECK_VIOLATION).await;
+    }
+    for second in [
+        "INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
+            VALUES ($1, 2, 'status', 'succeed', 'succeeded', 1, 1)",
+        "INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
+            VALUES ($1, 2, 'status', 'cancel', 'canceled', 1, 1)",
+        "INSERT INTO task_events (task_id, seq, type, attempt, epoch) VALUES ($1, 1, 'log', 1, 1)",
+    ] {
+        refused(pool, second, id, UNIQUE_VIOLATION).await;
+    }
+}

@@ -1,0 +1,84 @@
+//! The oracle itself: rows that are right pass, and each sort of wrong is seen. Without this the fault tests prove nothing.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use e2e::{Database, Servers, faults};
+use jobs_core::{Event, NewTask, RetryPolicy, TaskId, WorkerId};
+use jobs_store::transition::Finish;
+use serde_json::{Map, value::RawValue};
+
+fn task() -> NewTask {
+    NewTask {
+        id: TaskId::new(),
+        kind: "echo".into(),
+        queue: "default".into(),
+        group: "default".into(),
+        priority: 0,
+        input: RawValue::from_string("{}".into()).expect("JSON"),
+        max_attempts: 3,
+        retry: RetryPolicy::default(),
+        timeout: Duration::from_secs(60),
+        start: None,
+        deadline: None,
+        tags: Vec::new(),
+        metadata: Map::new(),
+        request_id: None,
+        idempotency: None,
+    }
+}
+
+#[tokio::test]
+async fn the_oracle_sees_every_sort_of_wrong() {
+    let database = Database::new(&Servers::shared()).await;
+    let (store, worker) = (database.store(), WorkerId::new());
+    store.register(worker, "w", 1, &BTreeMap::new(), "0").await.expect("a worker");
+    let new: Vec<NewTask> = (0..2).map(|_| task()).collect();
+    let ids: Vec<TaskId> = new.iter().map(|task| task.id).collect();
+    let accepted: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    store.submit(&new).await.expect("submit");
+    let seen = faults(&database.pool, &accepted).await;
+    assert_eq!(seen.len(), 4, "two tasks that have not ended: {seen:?}");
+
+    for claim in store.claim(worker, &ids).await.expect("claim") {
+        let end = Finish {
+            task: claim.task,
+            epoch: claim.epoch,
+            event: Event::Succeed,
+            output: None,
+            error: None,
+            wait: Duration::ZERO,
+        };
+        store.finish(worker, &[end]).await.expect("finish");
+    }
+    assert_eq!(faults(&database.pool, &accepted).await, Vec::<String>::new());
+
+    // A task that was promised and is not there, and one that nobody promised.
+    let lost = TaskId::new().to_string();
+    let promised = [accepted[0].clone(), lost.clone()];
+    let seen = faults(&database.pool, &promised).await;
+    assert_eq!(seen, [format!("{lost} was accepted and is lost"), format!("{} was never accepted", accepted[1])]);
+
+    // What a worker that is not fenced would leave.
+    let stale = [
+        ("a second start in one epoch", "'status', 'start', 'running', 1, 1"),
+        ("a second end of one attempt", "'status', 'release', 'queued', 1, 1"),
+        ("a start in an epoch of its own", "'status', 'start', 'running', 2, 2"),
+        ("progress after the end", "'progress', NULL, NULL, 1, 1"),
+    ];
+    for (what, columns) in stale {
+        let id = ids[0].0;
+        let insert = format!(
+            "INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch) VALUES ('{id}', 4, {columns})"
+        );
+        database.execute(&insert).await;
+        let seen = faults(&database.pool, &accepted).await;
+        // Each is a gap, too: the row does not know of it.
+        assert!(seen.len() >= 2, "{what}: {seen:?}");
+        database.execute(&format!("DELETE FROM task_events WHERE task_id = '{id}' AND seq = 4")).await;
+    }
+    let end = format!("DELETE FROM task_events WHERE task_id = '{}' AND seq = 3", ids[1].0);
+    database.execute(&end).await;
+    let seen = faults(&database.pool, &accepted).await;
+    assert!(seen.iter().any(|fault| fault.contains("terminal row")), "{seen:?}");
+    assert!(seen.iter().any(|fault| fault.contains("gaps")), "{seen:?}");
+}

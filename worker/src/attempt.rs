@@ -1,0 +1,267 @@
+//! One attempt: it runs, and however it ends, it ends as a verdict.
+
+use std::{sync::Arc, time::Duration};
+
+use jobs_artifacts::Artifacts;
+use jobs_core::{
+    Engines, Event, JobContext, JobError, Registry, TaskError,
+    task::ErrorType,
+};
+use jobs_store::{
+    Store,
+    transition::{Claim, Finish},
+};
+use serde_json::value::RawValue;
+use tokio::{runtime::Handle, sync::Mutex, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info, info_span, warn};
+
+use crate::{
+    held::Held,
+    host::Host,
+    recorder::{End, Recorder},
+    reporter::Reporter,
+    scratch::Scratch,
+    source::Ticket,
+};
+
+/// An attempt that was asked to stop may tidy up for so long.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What attempts need; one for all of them.
+pub(crate) struct Attempts {
+    pub(crate) registry: Registry,
+    pub(crate) engines: Engines,
+    pub(crate) store: Store,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) scratch: Scratch,
+    pub(crate) reporter: Arc<Reporter>,
+    pub(crate) recorder: Recorder,
+    pub(crate) held: Arc<Held>,
+    /// The runtime that kinds run on.
+    pub(crate) runtime: Handle,
+    /// Cancelled when what still runs is to be given back.
+    pub(crate) release: CancellationToken,
+}
+
+type Running = JoinHandle<Result<Box<RawValue>, JobError>>;
+
+/// How an attempt ended.
+enum Ended {
+    /// By itself.
+    Returned(Result<Box<RawValue>, JobError>),
+    /// By a panic, with its message.
+    Panicked(String),
+    /// It ran longer than it may.
+    TimedOut,
+    /// Somebody asked to stop the task.
+    Stopped,
+    /// The worker stops.
+    Released,
+    /// It is not ours any more.
+    Fenced,
+}
+
+impl Attempts {
+    /// Runs one attempt to its end and hands its verdict to the recorder.
+    pub(crate) async fn run(&self, ticket: Ticket, queue: Arc<str>) {
+        let claim = &ticket.claim;
+        let span = info_span!(
+            "attempt",
+            task.id = %claim.task,
+            task.kind = claim.kind,
+            attempt = claim.attempt,
+            request_id = claim.request_id,
+        );
+        async {
+            info!("started");
+            let ended = self.attempt(&ticket).await;
+            let speaker = (ticket.life.id, claim.task, claim.epoch);
+            self.reporter.flush(speaker, &ticket.life.over).await;
+            let Some(finish) = verdict(claim, ended) else {
+                self.held.remove(claim.task, claim.epoch);
+                warn!("abandoned: the lease has ended");
+                return;
+            };
+            match &finish.error {
+                Some(error) => info!(event = finish.event.name(), code = error.code, message = error.message, "ended"),
+                None => info!(event = finish.event.name(), "ended"),
+            }
+            // The recorder outlives every attempt.
+            let _ = self.recorder.send(End { worker: ticket.life.id, queue, finish }).await;
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn attempt(&self, ticket: &Ticket) -> Ended {
+        let claim = &ticket.claim;
+        let Some(kind) = self.registry.get(&claim.kind).cloned() else {
+            let error = JobError::retry("kind_unknown", format!("this worker does not know the kind {}", claim.kind));
+            return Ended::Returned(Err(error));
+        };
+        // The kind's own token: it hears of every reason to stop, the task's hears of one.
+        let stop = CancellationToken::new();
+        let host = Arc::new(Host {
+            worker: ticket.life.id,
+            task: claim.task,
+            epoch: claim.epoch,
+            reporter: self.reporter.clone(),
+            store: self.store.clone(),
+            artifacts: self.artifacts.clone(),
+            scratch: self.scratch.clone(),
+            dir: Mutex::new(None),
+            control: Handle::current(),
+        });
+        let cx = JobContext::new(claim.task, claim.attempt, stop.clone(), self.engines.clone(), host);
+        let input = claim.input.clone();
+        let work = async move { kind.run(&input, &cx).await }.in_current_span();
+        let mut running = self.runtime.spawn(work);
+
+        let ended = tokio::select! {
+            done = &mut running => return returned(done),
+            () = tokio::time::sleep(claim.timeout) => Ended::TimedOut,
+            () = ticket.cancel.cancelled() => Ended::Stopped,
+            () = self.release.cancelled() => Ended::Released,
+            () = ticket.life.over.cancelled() => Ended::Fenced,
+        };
+        stop.cancel();
+        self.wind_up(running, ended).await
+    }
+
+    /// Gives an attempt that was asked to stop the time to do so. If it did its work meanwhile, that counts.
+    async fn wind_up(&self, mut running: Running, ended: Ended) -> Ended {
+        let grace = match ended {
+            // Somebody else may start it at any moment.
+            Ended::Fenced => GRACE / 10,
+            // The process has to end.
+            Ended::Released => GRACE / 4,
+            _ => GRACE,
+        };
+        match tokio::time::timeout(grace, &mut running).await {
+            Ok(Ok(Ok(output))) if !matches!(ended, Ended::Fenced) => Ended::Returned(Ok(output)),
+            Ok(_) => ended,
+            Err(_) => {
+                // Dropped at its next await. One that never awaits keeps its thread, and nothing else.
+                running.abort();
+                warn!("did not stop when asked; abandoned");
+                ended
+            }
+        }
+    }
+}
+
+fn returned(done: Result<Result<Box<RawValue>, JobError>, tokio::task::JoinError>) -> Ended {
+    match done {
+        Ok(result) => Ended::Returned(result),
+        Err(error) => {
+            let message = match error.try_into_panic() {
+                Ok(payload) => panic_message(&*payload),
+                Err(error) => error.to_string(),
+            };
+            Ended::Panicked(message)
+        }
+    }
+}
+
+fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+/// What the owner of the task is told; `None` when nobody would believe us.
+fn verdict(claim: &Claim, ended: Ended) -> Option<Finish> {
+    let finish = |event, output, error, wait| {
+        Some(Finish { task: claim.task, epoch: claim.epoch, event, output, error, wait })
+    };
+    let plain = |event| finish(event, None, None, Duration::ZERO);
+    let (error_type, error) = match ended {
+        Ended::Returned(Ok(output)) => return finish(Event::Succeed, Some(output), None, Duration::ZERO),
+        Ended::Stopped => return plain(Event::Stop),
+        Ended::Released => return plain(Event::Release),
+        Ended::Fenced => return None,
+        Ended::Returned(Err(error)) => (ErrorType::Error, error),
+        Ended::Panicked(message) => (ErrorType::Crash, JobError::retry("panicked", message)),
+        Ended::TimedOut => {
+            let message = format!("the attempt ran longer than {} ms", claim.timeout.as_millis());
+            (ErrorType::Timeout, JobError::retry("timed_out", message))
+        }
+    };
+    // An attempt that was lost with its worker is not the task's fault, so it does not count here.
+    let failures = claim.attempt.saturating_sub(claim.lost).max(1);
+    let again = error.retryable && failures < claim.max_attempts;
+    let wait = claim.retry.wait(failures, &mut rand::rng()).max(error.after.unwrap_or_default());
+    let kept = TaskError {
+        error_type,
+        code: error.code.to_owned(),
+        message: error.message,
+        retryable: error.retryable,
+        attempt: claim.attempt,
+        details: error.details,
+    };
+    let event = if again { Event::Retry } else { Event::Fail };
+    finish(event, None, Some(kept), wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use jobs_core::{RetryPolicy, TaskId};
+
+    use super::*;
+
+    fn claim(attempt: u32, lost: u32) -> Claim {
+        Claim {
+            task: TaskId::new(),
+            epoch: 1,
+            kind: "echo".into(),
+            input: RawValue::from_string("{}".into()).expect("JSON"),
+            attempt,
+            lost,
+            max_attempts: 3,
+            retry: RetryPolicy::default(),
+            timeout: Duration::from_secs(1),
+            request_id: None,
+            queued_at: None,
+        }
+    }
+
+    fn event(claim: &Claim, ended: Ended) -> Option<Event> {
+        verdict(claim, ended).map(|finish| finish.event)
+    }
+
+    #[test]
+    fn a_task_is_tried_as_often_as_it_may_fail() {
+        let busy = || Ended::Returned(Err(JobError::retry("busy", "busy")));
+        assert_eq!(event(&claim(1, 0), busy()), Some(Event::Retry));
+        assert_eq!(event(&claim(2, 0), busy()), Some(Event::Retry));
+        assert_eq!(event(&claim(3, 0), busy()), Some(Event::Fail));
+    }
+
+    #[test]
+    fn attempts_that_were_lost_with_their_worker_do_not_count() {
+        let busy = || Ended::Returned(Err(JobError::retry("busy", "busy")));
+        assert_eq!(event(&claim(4, 2), busy()), Some(Event::Retry));
+        assert_eq!(event(&claim(5, 2), busy()), Some(Event::Fail));
+    }
+
+    #[test]
+    fn a_fault_that_time_does_not_heal_fails_at_once() {
+        let wrong = Ended::Returned(Err(JobError::fail("wrong", "wrong")));
+        assert_eq!(event(&claim(1, 0), wrong), Some(Event::Fail));
+    }
+
+    #[test]
+    fn a_timeout_and_a_panic_may_be_tried_again() {
+        assert_eq!(event(&claim(1, 0), Ended::TimedOut), Some(Event::Retry));
+        assert_eq!(event(&claim(1, 0), Ended::Panicked("oh".into())), Some(Event::Retry));
+        let last = verdict(&claim(3, 0), Ended::TimedOut).and_then(|finish| finish.error);
+        assert_eq!(last.map(|error| error.error_type), Some(ErrorType::Timeout));
+    }
+
+    #[test]
+    fn a_stop_is_no_failure_and_a_fenced_attempt_says_nothing() {
+        assert_eq!(event(&claim(1, 0), Ended::Stopped), Some(Event::Stop));
+        assert_eq!(event(&claim(1, 0), Ended::Released), Some(Event::Release));
+        assert_eq!(event(&claim(1, 0), Ended::Fenced), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! What a worker does for one attempt that runs: its words, its scratch directory, its files.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use futures::future::{BoxFuture, FutureExt};
+use jobs_artifacts::Artifacts;
+use jobs_core::{JobError, LogLevel, Progress, TaskId, WorkerId, context::AttemptHost};
+use jobs_store::{Artifact, Store};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use tokio::sync::Mutex;
+
+use crate::{life::is_passing, reporter::Reporter, scratch::Scratch};
+
+/// Hosts one attempt.
+pub(crate) struct Host {
+    pub(crate) worker: WorkerId,
+    pub(crate) task: TaskId,
+    pub(crate) epoch: i32,
+    pub(crate) reporter: Arc<Reporter>,
+    pub(crate) store: Store,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) scratch: Scratch,
+    pub(crate) dir: Mutex<Option<TempDir>>,
+    /// The runtime of the control side: connections live there.
+    pub(crate) control: tokio::runtime::Handle,
+}
+
+impl Host {
+    async fn upload(&self, name: String, content_type: String, path: PathBuf) -> Result<(), JobError> {
+        let (store, artifacts) = (self.store.clone(), self.artifacts.clone());
+        let (worker, task, epoch) = (self.worker, self.task, self.epoch);
+        let upload = async move {
+            let stored = artifacts.put(task, epoch, &name, &path).await;
+            let stored = stored.map_err(|error| JobError::retry("artifact_not_stored", error))?;
+            let artifact = Artifact {
+                name,
+                epoch,
+                content_type,
+                size_bytes: stored.size_bytes,
+                sha256: stored.sha256,
+                // The database sets it.
+                created_at: OffsetDateTime::UNIX_EPOCH,
+            };
+            let mut wait = Duration::from_millis(50);
+            loop {
+                match store.add_artifact(worker, task, epoch, &artifact).await {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => return Err(JobError::retry("fenced", "the attempt is not this worker's any more")),
+                    Err(error) if is_passing(&error) => tokio::time::sleep(wait).await,
+                    Err(error) => return Err(JobError::retry("artifact_not_noted", error)),
+                }
+                wait = (wait * 2).min(Duration::from_secs(1));
+            }
+        };
+        let done = self.control.spawn(upload).await;
+        done.map_err(|error| JobError::retry("artifact_not_stored", error))?
+    }
+}
+
+impl AttemptHost for Host {
+    fn progress(&self, progress: Progress) {
+        self.reporter.progress((self.worker, self.task, self.epoch), progress);
+    }
+
+    fn log(&self, level: LogLevel, message: String) {
+        self.reporter.log((self.worker, self.task, self.epoch), level, message);
+    }
+
+    fn scratch(&self) -> BoxFuture<'_, Result<PathBuf, JobError>> {
+        let make = async {
+            let mut dir = self.dir.lock().await;
+            if let Some(dir) = &*dir {
+                return Ok(dir.path().to_owned());
+            }
+            let made = self.scratch.create(&format!("{}-{}-", self.task, self.epoch));
+            let made = made.map_err(|error| JobError::retry("no_scratch_directory", error))?;
+            let path = made.path().to_owned();
+            *dir = Some(made);
+            Ok(path)
+        };
+        make.boxed()
+    }
+
+    fn artifact<'a>(&'a self, name: &'a str, content_type: &'a str, path: PathBuf) -> BoxFuture<'a, Result<(), JobError>> {
+        self.upload(name.to_owned(), content_type.to_owned(), path).boxed()
+    }
+}

@@ -1,0 +1,19 @@
+//! The process that runs tasks.
+//!
+//! Two sides that never wait for each other: the control side fetches, beats, records; the attempts run on a runtime of their own,
+//! so that a kind that blocks its thread is neither taken for a dead worker nor keeps results from being recorded.
+
+mod attempt;
+mod courier;
+mod held;
+mod host;
+mod lane;
+mod life;
+pub mod media;
+mod recorder;
+mod reporter;
+mod scratch;
+mod source;
+mod worker;
+
+pub use worker::run;

@@ -1,0 +1,105 @@
+//! Writes down how attempts ended: those that end together in one statement, again and again until it is written.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jobs_core::WorkerId;
+use jobs_store::{
+    Store,
+    transition::{Finish, Recorded},
+};
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+
+use crate::{
+    courier::{Courier, Errand},
+    held::Held,
+    life::is_passing,
+};
+
+/// At most so many ends in one statement.
+const BATCH: usize = 500;
+/// So many statements at once: the next batch gathers while the ones before it are written.
+const WRITERS: usize = 2;
+
+/// An attempt that ended.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// The life that held it.
+    pub(crate) worker: WorkerId,
+    /// Its queue.
+    pub(crate) queue: Arc<str>,
+    /// How it ended.
+    pub(crate) finish: Finish,
+}
+
+/// Takes ends. Waits when Postgres is away and too many are waiting already, so that no more work is begun than can be recorded.
+pub(crate) type Recorder = mpsc::Sender<End>;
+
+/// Starts to record; the handle ends when all senders are gone and everything is written.
+pub(crate) fn start(store: Store, held: Arc<Held>, courier: Courier) -> (Recorder, tokio::task::JoinHandle<()>) {
+    let (sender, receiver) = mpsc::channel(2 * BATCH);
+    let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
+    let handle = tokio::spawn(async move {
+        let writers = (0..WRITERS).map(|_| tokio::spawn(write(store.clone(), held.clone(), courier.clone(), receiver.clone())));
+        for writer in writers.collect::<Vec<_>>() {
+            if let Err(error) = writer.await {
+                error!(error = &error as &dyn std::error::Error, "a recorder broke");
+            }
+        }
+    });
+    (sender, handle)
+}
+
+async fn write(store: Store, held: Arc<Held>, courier: Courier, ends: Arc<tokio::sync::Mutex<mpsc::Receiver<End>>>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        // What is there, without waiting for more.
+        if ends.lock().await.recv_many(&mut batch, BATCH).await == 0 {
+            return;
+        }
+        let mut lives: HashMap<WorkerId, Vec<(Arc<str>, Finish)>> = HashMap::with_capacity(1);
+        for end in batch.drain(..) {
+            lives.entry(end.worker).or_default().push((end.queue, end.finish));
+        }
+        for (worker, ends) in lives {
+            record(&store, &held, &courier, worker, ends).await;
+        }
+    }
+}
+
+async fn record(store: &Store, held: &Held, courier: &Courier, worker: WorkerId, ends: Vec<(Arc<str>, Finish)>) {
+    let (queues, finishes): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
+    let mut wait = Duration::from_millis(50);
+    let finished = loop {
+        match store.finish(worker, &finishes).await {
+            Ok(finished) => break Some(finished),
+            Err(error) if is_passing(&error) => {
+                warn!(error = &error as &dyn std::error::Error, ends = finishes.len(), "results wait for Postgres");
+            }
+            Err(error) => {
+                error!(error = &error as &dyn std::error::Error, ends = finishes.len(), "results cannot be recorded");
+                break None;
+            }
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(1));
+    };
+    let mut gone: HashMap<Arc<str>, Vec<_>> = HashMap::new();
+    for (queue, finish) in queues.into_iter().zip(&finishes) {
+        held.remove(finish.task, finish.epoch);
+        gone.entry(queue).or_default().push(finish.task);
+    }
+    let Some(finished) = finished else { return };
+    for (finish, recorded) in finishes.iter().zip(&finished.recorded) {
+        if *recorded == Recorded::Fenced {
+            warn!(task.id = %finish.task, epoch = finish.epoch, event = finish.event.name(), "fenced: the attempt was not ours any more");
+        }
+    }
+    for (queue, tasks) in gone {
+        courier.send(Errand::Forget(queue.to_string(), tasks));
+    }
+    if !finished.ready.is_empty() {
+        courier.send(Errand::Push(finished.ready));
+    }
+    courier.send(Errand::Announce(finishes.iter().map(|finish| finish.task).collect()));
+}

@@ -1,0 +1,194 @@
+//! Where a lane's tasks come from: ids from Redis in fair order, the tasks themselves from Postgres, which decides.
+//!
+//! While Redis is away the lane goes on with what Postgres says is waiting.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use jobs_core::{Event, TaskId};
+use jobs_queue::{Queue, Source, Wake};
+use jobs_store::{
+    Store,
+    transition::{Claim, Finish},
+};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{
+    courier::{Courier, Errand},
+    held::Held,
+    life::{Life, Lives, is_passing},
+    recorder::{End, Recorder},
+};
+
+/// Without Redis nobody wakes a worker, so it looks this often.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// A task that this worker holds.
+pub(crate) struct Ticket {
+    /// The life that holds it.
+    pub(crate) life: Arc<Life>,
+    /// The task.
+    pub(crate) claim: Claim,
+    /// Cancelled when it is to be stopped.
+    pub(crate) cancel: CancellationToken,
+}
+
+/// The tasks of one queue.
+pub(crate) struct QueueSource {
+    name: Arc<str>,
+    store: Store,
+    queue: Queue,
+    wake: Mutex<Wake>,
+    lives: Lives,
+    held: Arc<Held>,
+    courier: Courier,
+    recorder: Recorder,
+}
+
+impl QueueSource {
+    #[expect(clippy::too_many_arguments, reason = "the parts of a worker meet here")]
+    pub(crate) fn new(
+        name: Arc<str>,
+        store: Store,
+        queue: Queue,
+        lives: Lives,
+        held: Arc<Held>,
+        courier: Courier,
+        recorder: Recorder,
+    ) -> Self {
+        let wake = Mutex::new(Wake::new(&queue, &name));
+        Self { name, store, queue, wake, lives, held, courier, recorder }
+    }
+
+    async fn take(&self, want: usize, stop: &CancellationToken) -> Vec<Ticket> {
+        let mut lives = self.lives.clone();
+        let mut without_redis = false;
+        loop {
+            let life = tokio::select! {
+                life = lives.wait_for(Option::is_some) => life.ok().and_then(|life| life.clone()),
+                () = stop.cancelled() => None,
+            };
+            let Some(life) = life else { return Vec::new() };
+            let ids = match self.queue.claim(&self.name, want).await {
+                Ok(ids) => {
+                    if std::mem::take(&mut without_redis) {
+                        info!(queue = &*self.name, "Redis is back");
+                    }
+                    ids
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut without_redis, true) {
+                        let error = &error as &dyn std::error::Error;
+                        warn!(error, queue = &*self.name, "going on without Redis");
+                    }
+                    self.waiting(want).await
+                }
+            };
+            if !ids.is_empty() {
+                let tickets = self.claim(&life, &ids).await;
+                if !tickets.is_empty() {
+                    return tickets;
+                }
+                // Nobody's any more; there may be others behind them.
+                if !without_redis {
+                    continue;
+                }
+            }
+            tokio::select! {
+                () = self.ready(without_redis) => {}
+                () = stop.cancelled() => return Vec::new(),
+            }
+        }
+    }
+
+    /// What waits by the rows; nothing while Postgres is away, too.
+    async fn waiting(&self, want: usize) -> Vec<TaskId> {
+        self.store.waiting(&self.name, want).await.unwrap_or_default()
+    }
+
+    /// Completes when something may be ready.
+    async fn ready(&self, without_redis: bool) {
+        if without_redis {
+            tokio::time::sleep(LOOK).await;
+        } else if self.wake.lock().await.wait().await.is_err() {
+            // The next claim says why.
+            tokio::time::sleep(LOOK / 5).await;
+        }
+    }
+
+    /// Claims ids, however long Postgres takes to answer; gives what is ours, and lets the queue forget the rest.
+    async fn claim(&self, life: &Arc<Life>, ids: &[TaskId]) -> Vec<Ticket> {
+        let mut wait = Duration::from_millis(50);
+        let mut doubtful = false;
+        let claims = loop {
+            match self.store.claim(life.id, ids).await {
+                Ok(claims) => break claims,
+                Err(error) if is_passing(&error) => {
+                    if !doubtful {
+                        warn!(error = &error as &dyn std::error::Error, queue = &*self.name, "a claim waits for Postgres");
+                    }
+                    doubtful = true;
+                }
+                Err(error) => {
+                    error!(error = &error as &dyn std::error::Error, queue = &*self.name, "a claim failed");
+                    tokio::time::sleep(wait).await;
+                    return Vec::new();
+                }
+            }
+            tokio::select! { () = tokio::time::sleep(wait) => {}, () = life.over.cancelled() => return Vec::new() }
+            wait = (wait * 2).min(Duration::from_secs(1));
+        };
+        let ours: HashSet<TaskId> = claims.iter().map(|claim| claim.task).collect();
+        if doubtful {
+            self.give_back_unknown(life, ids, &ours).await;
+        }
+        let others: Vec<TaskId> = ids.iter().copied().filter(|id| !ours.contains(id)).collect();
+        if !others.is_empty() {
+            self.courier.send(Errand::Forget(self.name.to_string(), others));
+        }
+        self.courier.send(Errand::Announce(ours.into_iter().collect()));
+        let ticket = |claim: Claim| {
+            let cancel = self.held.add(claim.task, claim.epoch);
+            Ticket { life: life.clone(), claim, cancel }
+        };
+        claims.into_iter().map(ticket).collect()
+    }
+
+    /// A claim whose answer was lost may have succeeded: what the rows say we hold, and we do not know, is given back.
+    async fn give_back_unknown(&self, life: &Arc<Life>, ids: &[TaskId], ours: &HashSet<TaskId>) {
+        let held = loop {
+            match self.store.held(life.id).await {
+                Ok(held) => break held,
+                Err(_) => {
+                    tokio::select! { () = tokio::time::sleep(LOOK) => {}, () = life.over.cancelled() => return }
+                }
+            }
+        };
+        let unknown = held.into_iter().filter(|(task, _)| ids.contains(task) && !ours.contains(task));
+        for (task, epoch) in unknown {
+            self.release(life, task, epoch).await;
+        }
+    }
+
+    async fn release(&self, life: &Life, task: TaskId, epoch: i32) {
+        let finish = Finish { task, epoch, event: Event::Release, output: None, error: None, wait: Duration::ZERO };
+        let end = End { worker: life.id, queue: self.name.clone(), finish };
+        // The recorder outlives every source.
+        let _ = self.recorder.send(end).await;
+    }
+}
+
+impl Source for QueueSource {
+    type Item = Ticket;
+
+    async fn next(&self, want: usize, stop: &CancellationToken) -> Vec<Ticket> {
+        self.take(want, stop).await
+    }
+
+    async fn give_back(&self, tickets: Vec<Ticket>) {
+        for ticket in tickets {
+            self.release(&ticket.life, ticket.claim.task, ticket.claim.epoch).await;
+        }
+    }
+}

@@ -45,3 +45,35 @@ pub(crate) struct App {
     /// When this process began to serve.
     pub(crate) began: Instant,
 }
+
+#[cfg(test)]
+impl App {
+    /// An app whose servers are away.
+    pub(crate) fn without_servers() -> Shared {
+        let store = jobs_store::StoreConfig {
+            url: "postgres://localhost:1/none".to_owned(),
+            pool_size: 1,
+            statement_timeout: Duration::from_secs(1),
+        };
+        let store = Store::new(&store).expect("a URL");
+        let queue = Queue::open("redis://localhost:1", "test").expect("a URL");
+        let stopping = CancellationToken::new();
+        let registry = jobs_kinds::registry();
+        Arc::new(Self {
+            hub: Hub::start(&queue, stopping.clone()),
+            submitter: Submitter::start(store.clone(), queue.clone()).0,
+            store,
+            queue,
+            artifacts: Artifacts::open("memory:///").expect("a URL"),
+            openapi: serde_json::to_vec(&crate::openapi::document(&registry)).expect("JSON").into(),
+            registry,
+            envelope: Schema::of::<crate::tasks::submission::CreateTask>(),
+            video_rate: RateLimit::default(),
+            stopping,
+            public_url: Some("https://jobs.example".to_owned()),
+            body_limit_bytes: 1024,
+            request_timeout: Duration::from_secs(10),
+            began: Instant::now(),
+        })
+    }
+}

@@ -1,7 +1,7 @@
 //! The HTTP API: everything that clients of Longshore see.
 //!
-//! A request passes [`request`] (id, body, time, problems), then a route of [`router`], one file per operation. What can
-//! go wrong is one table, [`problem`]. The API writes tasks and reads them; it runs none, and links no engine.
+//! A request passes `request` (id, body, time, problems), then a route of `router`, one file per operation. What can go
+//! wrong is one table, `problem`. The API writes tasks and reads them; it runs none, and links no engine.
 
 mod accept;
 mod app;

@@ -1,6 +1,6 @@
 //! Every route, on one page.
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
+use axum::{Router, extract::DefaultBodyLimit, middleware, response::Redirect, routing::get};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -36,7 +36,10 @@ fn routes() -> (Router<Shared>, OpenApi) {
         .routes(routes!(tasks::artifact::artifact))
         .route("/docs", get(docs::page));
     let all = json.merge(other);
-    OpenApiRouter::with_openapi(openapi::frame()).nest(ROOT, all).split_for_parts()
+    let root = OpenApiRouter::with_openapi(openapi::frame())
+        // Who opens the server in a browser wants to read.
+        .route("/", get(|| async { Redirect::to("/api/v1/docs") }));
+    root.nest(ROOT, all).split_for_parts()
 }
 
 /// What the code says of its routes.
@@ -52,4 +55,103 @@ pub(crate) fn service(app: Shared) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(Shared::clone(&app), request::around))
         .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::{Body, to_bytes},
+        http::{HeaderMap, Request, StatusCode},
+    };
+    use serde_json::Value;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::app::App;
+
+    async fn send(request: Request<Body>) -> (StatusCode, HeaderMap, Value) {
+        let response = service(App::without_servers()).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    fn request(method: &str, path: &str) -> axum::http::request::Builder {
+        Request::builder().method(method).uri(path)
+    }
+
+    #[tokio::test]
+    async fn what_the_framework_refuses_is_a_problem_too() {
+        let json = "application/json";
+        let cases = [
+            (request("GET", "/nothing").body(Body::empty()), 404, "not_found"),
+            (request("GET", "/api/v1/tasks/%ff").body(Body::empty()), 404, "not_found"),
+            (request("GET", "/api/v1/tasks/task_7").body(Body::empty()), 404, "task_not_found"),
+            (request("PUT", "/api/v1/tasks").body(Body::empty()), 405, "method_not_allowed"),
+            (request("GET", "/api/v1/ping").header("accept", "text/html").body(Body::empty()), 406, "not_acceptable"),
+            (request("POST", "/api/v1/tasks").body(Body::from(vec![b'x'; 2_000])), 413, "too_large"),
+            (request("POST", "/nothing").body(Body::from(vec![b'x'; 2_000])), 413, "too_large"),
+            (request("POST", "/api/v1/tasks").body(Body::from("{}")), 415, "unsupported_media_type"),
+            (request("POST", "/api/v1/tasks").header("content-type", json).body(Body::from("{")), 400, "malformed"),
+            (
+                request("POST", "/api/v1/tasks").header("content-type", json).body(Body::from(b"\"\xff\"".to_vec())),
+                400,
+                "malformed",
+            ),
+            (request("POST", "/api/v1/tasks").header("content-type", json).body(Body::from("{}")), 422, "invalid"),
+            (request("GET", "/api/v1/tasks?colour=red").body(Body::empty()), 422, "invalid"),
+        ];
+        for (request, status, code) in cases {
+            let (sent, headers, body) = send(request.unwrap()).await;
+            assert_eq!((sent.as_u16(), body["code"].as_str()), (status, Some(code)));
+            assert_eq!(body["status"], status);
+            assert_eq!(headers["content-type"], "application/problem+json");
+            assert_eq!(body["type"], format!("https://jobs.example/api/v1/problems/{code}"));
+            assert_eq!(body["request_id"], headers["x-request-id"].to_str().unwrap());
+            assert_eq!(headers.contains_key("allow"), status == 405);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_video_routes_have_their_own_errors() {
+        let asked = request("GET", "/api/v1/videos/status/x").header("x-request-id", "mine").body(Body::empty());
+        let (status, headers, body) = send(asked.unwrap()).await;
+        assert_eq!((status, &headers["content-type"]), (StatusCode::NOT_FOUND, &"application/json".parse().unwrap()));
+        assert_eq!((&body["error"], &body["request_id"]), (&"task_not_found".into(), &"mine".into()));
+        assert!(body["message"].is_string() && body["details"].is_object() && body["timestamp"].is_string());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_tells_nothing() {
+        let app = App::without_servers();
+        let router: Router = Router::new()
+            .route(
+                "/",
+                get(|| async {
+                    if true {
+                        panic!("a secret")
+                    }
+                }),
+            )
+            .layer(middleware::from_fn_with_state(app, request::around));
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains("\"internal\"") && !body.contains("secret"), "{body}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_database_nothing_is_accepted_and_the_process_lives() {
+        let submit = request("POST", "/api/v1/tasks").header("content-type", "application/json");
+        let submit = submit.body(Body::from(r#"{"kind":"echo","input":{}}"#)).unwrap();
+        let (status, headers, body) = send(submit).await;
+        assert_eq!((status.as_u16(), body["code"].as_str()), (503, Some("unavailable")));
+        assert_eq!(headers["retry-after"], "1");
+
+        let (status, _, health) = send(request("GET", "/api/v1/health").body(Body::empty()).unwrap()).await;
+        assert_eq!((status.as_u16(), health["status"].as_str()), (200, Some("unavailable")));
+        let (status, _, _) = send(request("GET", "/api/v1/ready").body(Body::empty()).unwrap()).await;
+        assert_eq!(status.as_u16(), 503);
+    }
 }

@@ -84,6 +84,11 @@ async fn take(store: Store, mut receiver: mpsc::Receiver<Pending>, tickets: mpsc
 }
 
 async fn store_batch(store: &Store, mut batch: Vec<Pending>, tickets: &mpsc::Sender<Ticket>) {
+    // Whoever has been told meanwhile that it took too long must not find that it was accepted after all.
+    batch.retain(|pending| !pending.answer.is_closed());
+    if batch.is_empty() {
+        return;
+    }
     // Two statements that lock the same keys in the same order cannot wait for each other in a circle.
     batch.sort_by(|a, b| key(&a.task).cmp(&key(&b.task)));
     let (tasks, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|pending| (pending.task, pending.answer)).unzip();

@@ -1,6 +1,9 @@
 //! What the leading scheduler does, once a tick and whenever a timer ends.
 
-use std::{convert::Infallible, time::{Duration, Instant}};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use jobs_core::{TaskId, Ticket};
 use jobs_queue::Queue;
@@ -61,7 +64,11 @@ impl Leader {
     pub(crate) async fn push(&self, ready: &[Ticket]) -> bool {
         let pushed = self.queue.push(ready).await;
         if let Err(error) = &pushed {
-            warn!(error = error as &dyn std::error::Error, tasks = ready.len(), "could not push; trying again with the next tick");
+            warn!(
+                error = error as &dyn std::error::Error,
+                tasks = ready.len(),
+                "could not push; trying again with the next tick"
+            );
         }
         pushed.is_ok()
     }

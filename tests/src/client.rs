@@ -26,10 +26,10 @@ impl Answer {
     ///
     /// # Panics
     /// When it is none.
-    #[must_use]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.bytes)
-            .unwrap_or_else(|error| panic!("{}: not JSON: {error}: {}", self.status, String::from_utf8_lossy(&self.bytes)))
+        serde_json::from_slice(&self.bytes).unwrap_or_else(|error| {
+            panic!("{}: not JSON: {error}: {}", self.status, String::from_utf8_lossy(&self.bytes))
+        })
     }
 
     /// A header, if it is there.
@@ -42,7 +42,6 @@ impl Answer {
     ///
     /// # Panics
     /// When it has another one.
-    #[must_use]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", String::from_utf8_lossy(&self.bytes));
         self
@@ -87,7 +86,6 @@ impl Client {
     }
 
     /// A request; a path begins behind `/api/v1`, unless it is a whole address.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}/api/v1{path}", self.url) };
         self.http.request(method, url).timeout(Duration::from_secs(70))
@@ -219,7 +217,8 @@ impl Client {
     /// # Panics
     /// When the server does not stream.
     pub async fn events(&self, id: &str, after: Option<i64>) -> Stream {
-        let mut request = self.request(Method::GET, &format!("/tasks/{id}/events")).header("accept", "text/event-stream");
+        let mut request =
+            self.request(Method::GET, &format!("/tasks/{id}/events")).header("accept", "text/event-stream");
         if let Some(after) = after {
             request = request.header("last-event-id", after.to_string());
         }

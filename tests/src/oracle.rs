@@ -55,7 +55,8 @@ fn checks() -> Vec<(&'static str, String)> {
         ),
         (
             "has a history and no row",
-            "SELECT DISTINCT task_id FROM task_events e WHERE NOT EXISTS (SELECT FROM tasks WHERE id = e.task_id)".into(),
+            "SELECT DISTINCT task_id FROM task_events e WHERE NOT EXISTS (SELECT FROM tasks WHERE id = e.task_id)"
+                .into(),
         ),
     ]
 }
@@ -82,8 +83,11 @@ pub async fn faults(pool: &PgPool, accepted: &[String]) -> Vec<String> {
     rows.sort_unstable();
     told.sort_unstable();
     told.dedup();
-    faults.extend(told.iter().filter(|id| rows.binary_search(id).is_err()).map(|id| format!("{id} was accepted and is lost")));
-    faults.extend(rows.iter().filter(|id| told.binary_search(id).is_err()).map(|id| format!("{id} was never accepted")));
+    faults.extend(
+        told.iter().filter(|id| rows.binary_search(id).is_err()).map(|id| format!("{id} was accepted and is lost")),
+    );
+    faults
+        .extend(rows.iter().filter(|id| told.binary_search(id).is_err()).map(|id| format!("{id} was never accepted")));
     faults
 }
 

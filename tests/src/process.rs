@@ -80,7 +80,8 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap_or_else(|error| panic!("signal {}: {error}", self.name));
+        kill_process(Pid::from_child(&self.child), signal)
+            .unwrap_or_else(|error| panic!("signal {}: {error}", self.name));
     }
 
     /// Waits for its end.

@@ -37,7 +37,8 @@ fn find(name: &str) -> PathBuf {
     }
     // Ours is target/<profile>/deps/<test>-<hash>.
     let this = std::env::current_exe().expect("the path of this program");
-    let profile = this.ancestors().find(|dir| dir.file_name().is_some_and(|name| name == "deps")).and_then(Path::parent);
+    let profile =
+        this.ancestors().find(|dir| dir.file_name().is_some_and(|name| name == "deps")).and_then(Path::parent);
     let profile = profile.or_else(|| this.parent()).expect("a test lies in a folder");
     let program = profile.join(name);
     let Some(built) = modified(&program) else {

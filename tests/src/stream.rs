@@ -69,7 +69,9 @@ impl Stream {
 /// One block of lines; nothing when it is a comment.
 fn read(block: &str) -> Option<Event> {
     let field = |name: &str| {
-        block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|value| value.trim_start().to_owned()))
+        block
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|value| value.trim_start().to_owned()))
     };
     let data = field("data")?;
     Some(Event {

@@ -158,7 +158,8 @@ impl System {
     pub async fn start_api(&mut self) {
         // Between the choice of a port and its use another process may take it.
         for _ in 0..3 {
-            let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+            let port =
+                TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
             let bind = format!("127.0.0.1:{port}");
             self.client = Client::new(format!("http://{bind}"));
             let mut api = self.spawn("api", &["api", "--bind", &bind], &[]);
@@ -167,7 +168,7 @@ impl System {
                 if !api.is_alive() {
                     return Some(false);
                 }
-                let ready = client.try_send(client.request(reqwest::Method::GET, &format!("{}/ready", client.url))).await;
+                let ready = client.try_send(client.request(reqwest::Method::GET, "/ready")).await;
                 ready.is_ok_and(|ready| ready.status.is_success()).then_some(true)
             })
             .await;
@@ -213,7 +214,8 @@ impl System {
         eventually("the worker is registered", START, async || {
             assert!(worker.is_alive(), "the worker ended:\n{}", worker.log());
             let sql = "SELECT EXISTS (SELECT FROM workers WHERE pid = $1 AND name = $2 AND ended_at IS NULL)";
-            let known: Result<bool, _> = sqlx::query_scalar(sql).bind(pid).bind(&name).fetch_one(&self.database.pool).await;
+            let known: Result<bool, _> =
+                sqlx::query_scalar(sql).bind(pid).bind(&name).fetch_one(&self.database.pool).await;
             known.unwrap_or(false).then_some(())
         })
         .await;
@@ -246,7 +248,8 @@ impl System {
     pub async fn holder(&mut self, id: &str, bound: Duration) -> usize {
         let uuid = id.parse::<jobs_core::TaskId>().expect("an id").0;
         let pid: i32 = eventually("somebody runs the task", bound, async || {
-            let sql = "SELECT w.pid FROM tasks t JOIN workers w ON w.id = t.worker WHERE t.id = $1 AND t.state = 'running'";
+            let sql =
+                "SELECT w.pid FROM tasks t JOIN workers w ON w.id = t.worker WHERE t.id = $1 AND t.state = 'running'";
             sqlx::query_scalar(sql).bind(uuid).fetch_optional(&self.database.pool).await.expect("the rows")
         })
         .await;

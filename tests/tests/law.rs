@@ -134,8 +134,7 @@ async fn an_event_that_ends_no_attempt_cannot_be_said_by_a_worker() {
     for event in Event::ALL.into_iter().filter(|event| State::Canceling.on(*event).is_err()) {
         let subject = put(pool, State::Running, event, worker).await;
         let before = image(pool, subject.id).await;
-        let finish =
-            Finish { task: subject.id, epoch: 3, event, output: None, error: None, wait: Duration::ZERO };
+        let finish = Finish { task: subject.id, epoch: 3, event, output: None, error: None, wait: Duration::ZERO };
         let said = store.finish(worker, &[finish]).await;
         assert!(matches!(said, Err(StoreError::Refused(_))), "{event:?}: {said:?}");
         assert_eq!(image(pool, subject.id).await, before, "{event:?}");

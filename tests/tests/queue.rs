@@ -7,8 +7,8 @@ use std::{
 };
 
 use e2e::{Servers, eventually, soon};
-use jobs_core::TaskId;
-use jobs_queue::{Hub, Queue, Ticket, Wake};
+use jobs_core::{TaskId, Ticket};
+use jobs_queue::{Hub, Queue, Wake};
 use tokio_util::sync::CancellationToken;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -47,8 +47,13 @@ async fn what_is_pushed_twice_is_there_once() {
 async fn within_a_group_the_higher_priority_goes_first_and_then_the_older() {
     let queue = queue(&Servers::shared());
     let now = 1_790_000_000_000;
-    let tickets =
-        [ticket("g", 0, now), ticket("g", 9, now + 5), ticket("g", 5, now - 9), ticket("g", 9, now), ticket("g", 0, now - 1)];
+    let tickets = [
+        ticket("g", 0, now),
+        ticket("g", 9, now + 5),
+        ticket("g", 5, now - 9),
+        ticket("g", 9, now),
+        ticket("g", 0, now - 1),
+    ];
     queue.push(&tickets).await.expect("push");
     let order = [3, 1, 2, 4, 0].map(|n: usize| tickets[n].task);
     assert_eq!(claim(&queue, 10).await, order);
@@ -60,7 +65,8 @@ async fn small_groups_are_not_starved_by_a_large_one() {
     let large: Vec<Ticket> = (0..1_000).map(|n| ticket("large", 0, n)).collect();
     queue.push(&large).await.expect("push");
     // They come later, and are younger.
-    let small: Vec<Ticket> = ["a", "b", "c"].iter().flat_map(|group| (0..10).map(|n| ticket(group, 0, 5_000 + n))).collect();
+    let small: Vec<Ticket> =
+        ["a", "b", "c"].iter().flat_map(|group| (0..10).map(|n| ticket(group, 0, 5_000 + n))).collect();
     queue.push(&small).await.expect("push");
     let groups: HashMap<TaskId, &str> =
         large.iter().chain(&small).map(|ticket| (ticket.task, ticket.group.as_str())).collect();
@@ -81,7 +87,8 @@ async fn small_groups_are_not_starved_by_a_large_one() {
 #[tokio::test]
 async fn a_batch_is_shared_among_the_groups() {
     let queue = queue(&Servers::shared());
-    let tickets: Vec<Ticket> = ["a", "b", "c", "d"].iter().flat_map(|group| (0..50).map(|n| ticket(group, 0, n))).collect();
+    let tickets: Vec<Ticket> =
+        ["a", "b", "c", "d"].iter().flat_map(|group| (0..50).map(|n| ticket(group, 0, n))).collect();
     queue.push(&tickets).await.expect("push");
     let groups: HashMap<TaskId, &str> = tickets.iter().map(|ticket| (ticket.task, ticket.group.as_str())).collect();
     let mut taken: HashMap<&str, u32> = HashMap::new();
@@ -117,7 +124,11 @@ async fn what_is_neither_ready_nor_held_is_missing() {
     assert_eq!(queue.missing("q", &tickets, age).await.expect("missing"), tickets[3..]);
 
     let taken = claim(&queue, 1).await;
-    assert_eq!(queue.missing("q", &tickets, age).await.expect("missing"), tickets[3..], "one that was just taken is not");
+    assert_eq!(
+        queue.missing("q", &tickets, age).await.expect("missing"),
+        tickets[3..],
+        "one that was just taken is not"
+    );
     assert!(queue.stale("q", age, 10).await.expect("stale").is_empty());
     // Held for longer than nothing at all, a moment later.
     let stale = eventually("it is stale", SOON, async || {

@@ -129,7 +129,8 @@ async fn nobody_believes(database: &Database, late: WorkerId, stale: &Claim) {
     let store = database.store();
     let id = stale.task;
     let image = async || -> String {
-        let sql = "SELECT t::text || (SELECT string_agg(e::text, '' ORDER BY seq) FROM task_events e WHERE task_id = t.id)
+        let sql =
+            "SELECT t::text || (SELECT string_agg(e::text, '' ORDER BY seq) FROM task_events e WHERE task_id = t.id)
             || (SELECT count(*)::text FROM artifacts WHERE task_id = t.id) FROM tasks t WHERE id = $1";
         sqlx::query_scalar(sql).bind(id.0).fetch_one(&database.pool).await.expect("the row")
     };
@@ -271,7 +272,8 @@ async fn one_batch_of_ends_may_hold_all_sorts() {
     store.cancel(ids[1]).await.expect("cancel");
     let mut stranger = end(&claims[2], Event::Succeed);
     stranger.epoch += 1;
-    let ends = [end(&claims[0], Event::Succeed), end(&claims[1], Event::Stop), stranger, end(&claims[2], Event::Release)];
+    let ends =
+        [end(&claims[0], Event::Succeed), end(&claims[1], Event::Stop), stranger, end(&claims[2], Event::Release)];
     let finished = store.finish(worker, &ends).await.expect("finish");
     let states = [State::Succeeded, State::Canceled].map(Recorded::Yes).to_vec();
     assert_eq!(finished.recorded, [states, vec![Recorded::Fenced, Recorded::Yes(State::Queued)]].concat());
@@ -315,7 +317,11 @@ async fn a_task_past_its_deadline_expires_and_nobody_starts_it() {
     let scheduled = submit(&store, later).await;
     let running = submit(&store, task()).await;
     claim(&store, worker, running).await;
-    sqlx::query("UPDATE tasks SET deadline = now() WHERE id = $1").bind(running.0).execute(&database.pool).await.expect("SQL");
+    sqlx::query("UPDATE tasks SET deadline = now() WHERE id = $1")
+        .bind(running.0)
+        .execute(&database.pool)
+        .await
+        .expect("SQL");
 
     assert!(store.claim(worker, &[waiting]).await.expect("claim").is_empty());
     assert_eq!(store.next_timer().await.expect("a timer"), Some(Duration::ZERO));

@@ -1,12 +1,12 @@
 //! One attempt: it runs, and however it ends, it ends as a verdict.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use jobs_artifacts::Artifacts;
-use jobs_core::{
-    Engines, Event, JobContext, JobError, Registry, TaskError,
-    task::ErrorType,
-};
+use jobs_core::{Engines, Event, JobContext, JobError, Registry, TaskError, task::ErrorType};
 use jobs_store::{
     Store,
     transition::{Claim, Finish},
@@ -96,6 +96,16 @@ impl Attempts {
 
     async fn attempt(&self, ticket: &Ticket) -> Ended {
         let claim = &ticket.claim;
+        // It may have waited for its turn in this process.
+        if ticket.life.over.is_cancelled() {
+            return Ended::Fenced;
+        }
+        if ticket.cancel.is_cancelled() {
+            return Ended::Stopped;
+        }
+        if self.release.is_cancelled() {
+            return Ended::Released;
+        }
         let Some(kind) = self.registry.get(&claim.kind).cloned() else {
             let error = JobError::retry("kind_unknown", format!("this worker does not know the kind {}", claim.kind));
             return Ended::Returned(Err(error));
@@ -111,16 +121,25 @@ impl Attempts {
             artifacts: self.artifacts.clone(),
             scratch: self.scratch.clone(),
             dir: Mutex::new(None),
+            uploads: AtomicUsize::new(0),
             control: Handle::current(),
         });
-        let cx = JobContext::new(claim.task, claim.attempt, stop.clone(), self.engines.clone(), host);
+        let cx = JobContext::new(claim.task, claim.attempt, stop.clone(), self.engines.clone(), host.clone());
         let input = claim.input.clone();
         let work = async move { kind.run(&input, &cx).await }.in_current_span();
-        let mut running = self.runtime.spawn(work);
+        let running = self.runtime.spawn(work);
+        let ended = self.watch(running, ticket, &stop).await;
+        if !matches!(ended, Ended::Returned(Ok(_))) {
+            host.discard_uploads().await;
+        }
+        ended
+    }
 
+    /// Waits for the end of an attempt, whatever comes first.
+    async fn watch(&self, mut running: Running, ticket: &Ticket, stop: &CancellationToken) -> Ended {
         let ended = tokio::select! {
             done = &mut running => return returned(done),
-            () = tokio::time::sleep(claim.timeout) => Ended::TimedOut,
+            () = tokio::time::sleep(ticket.claim.timeout) => Ended::TimedOut,
             () = ticket.cancel.cancelled() => Ended::Stopped,
             () = self.release.cancelled() => Ended::Released,
             () = ticket.life.over.cancelled() => Ended::Fenced,
@@ -171,9 +190,8 @@ fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
 
 /// What the owner of the task is told; `None` when nobody would believe us.
 fn verdict(claim: &Claim, ended: Ended) -> Option<Finish> {
-    let finish = |event, output, error, wait| {
-        Some(Finish { task: claim.task, epoch: claim.epoch, event, output, error, wait })
-    };
+    let finish =
+        |event, output, error, wait| Some(Finish { task: claim.task, epoch: claim.epoch, event, output, error, wait });
     let plain = |event| finish(event, None, None, Duration::ZERO);
     let (error_type, error) = match ended {
         Ended::Returned(Ok(output)) => return finish(Event::Succeed, Some(output), None, Duration::ZERO),

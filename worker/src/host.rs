@@ -1,6 +1,13 @@
 //! What a worker does for one attempt that runs: its words, its scratch directory, its files.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use futures::future::{BoxFuture, FutureExt};
 use jobs_artifacts::Artifacts;
@@ -9,6 +16,7 @@ use jobs_store::{Artifact, Store};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
+use tracing::warn;
 
 use crate::{life::is_passing, reporter::Reporter, scratch::Scratch};
 
@@ -22,14 +30,27 @@ pub(crate) struct Host {
     pub(crate) artifacts: Artifacts,
     pub(crate) scratch: Scratch,
     pub(crate) dir: Mutex<Option<TempDir>>,
+    /// How many uploads have begun.
+    pub(crate) uploads: AtomicUsize,
     /// The runtime of the control side: connections live there.
     pub(crate) control: tokio::runtime::Handle,
 }
 
 impl Host {
+    /// Removes what an attempt uploaded that did not succeed. What is left by an outage goes with the task.
+    pub(crate) async fn discard_uploads(&self) {
+        if self.uploads.load(Relaxed) == 0 {
+            return;
+        }
+        if let Err(error) = self.artifacts.remove_attempt(self.task, self.epoch).await {
+            warn!(error = &error as &dyn std::error::Error, "the files of a failed attempt are left");
+        }
+    }
+
     async fn upload(&self, name: String, content_type: String, path: PathBuf) -> Result<(), JobError> {
         let (store, artifacts) = (self.store.clone(), self.artifacts.clone());
         let (worker, task, epoch) = (self.worker, self.task, self.epoch);
+        self.uploads.fetch_add(1, Relaxed);
         let upload = async move {
             let stored = artifacts.put(task, epoch, &name, &path).await;
             let stored = stored.map_err(|error| JobError::retry("artifact_not_stored", error))?;
@@ -82,7 +103,12 @@ impl AttemptHost for Host {
         make.boxed()
     }
 
-    fn artifact<'a>(&'a self, name: &'a str, content_type: &'a str, path: PathBuf) -> BoxFuture<'a, Result<(), JobError>> {
+    fn artifact<'a>(
+        &'a self,
+        name: &'a str,
+        content_type: &'a str,
+        path: PathBuf,
+    ) -> BoxFuture<'a, Result<(), JobError>> {
         self.upload(name.to_owned(), content_type.to_owned(), path).boxed()
     }
 }

@@ -9,7 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 use tracing::{error, warn};
 
-use crate::{attempt::Attempts, source::{QueueSource, Ticket}};
+use crate::{
+    attempt::Attempts,
+    source::{QueueSource, Ticket},
+};
 
 /// One queue of a worker.
 pub(crate) struct Lane {

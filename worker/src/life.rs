@@ -110,7 +110,8 @@ async fn begin(config: &HeartConfig, store: &Store, stop: &CancellationToken) ->
     let id = WorkerId::new();
     let mut told = false;
     loop {
-        let registered = store.register(id, &config.name, std::process::id(), &config.queues, env!("CARGO_PKG_VERSION"));
+        let registered =
+            store.register(id, &config.name, std::process::id(), &config.queues, env!("CARGO_PKG_VERSION"));
         match registered.await {
             Ok(()) => {
                 info!(worker = %id, name = config.name, "registered");

@@ -40,7 +40,8 @@ pub(crate) fn start(store: Store, held: Arc<Held>, courier: Courier) -> (Recorde
     let (sender, receiver) = mpsc::channel(2 * BATCH);
     let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
     let handle = tokio::spawn(async move {
-        let writers = (0..WRITERS).map(|_| tokio::spawn(write(store.clone(), held.clone(), courier.clone(), receiver.clone())));
+        let writers =
+            (0..WRITERS).map(|_| tokio::spawn(write(store.clone(), held.clone(), courier.clone(), receiver.clone())));
         for writer in writers.collect::<Vec<_>>() {
             if let Err(error) = writer.await {
                 error!(error = &error as &dyn std::error::Error, "a recorder broke");

@@ -134,10 +134,18 @@ async fn write(store: &Store, courier: &Courier, said: HashMap<Speaker, Said>, s
                     break;
                 }
                 Err(error) if is_passing(&error) => {
-                    warn!(error = &error as &dyn std::error::Error, words = reports.len(), "progress waits for Postgres");
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        words = reports.len(),
+                        "progress waits for Postgres"
+                    );
                 }
                 Err(error) => {
-                    error!(error = &error as &dyn std::error::Error, words = reports.len(), "progress cannot be recorded");
+                    error!(
+                        error = &error as &dyn std::error::Error,
+                        words = reports.len(),
+                        "progress cannot be recorded"
+                    );
                     break;
                 }
             }

@@ -126,7 +126,11 @@ impl QueueSource {
                 Ok(claims) => break claims,
                 Err(error) if is_passing(&error) => {
                     if !doubtful {
-                        warn!(error = &error as &dyn std::error::Error, queue = &*self.name, "a claim waits for Postgres");
+                        warn!(
+                            error = &error as &dyn std::error::Error,
+                            queue = &*self.name,
+                            "a claim waits for Postgres"
+                        );
                     }
                     doubtful = true;
                 }

@@ -13,8 +13,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    attempt::Attempts, courier::Courier, held::Held, lane::Lane, life::{Heart, HeartConfig, Lives}, media::MediaProcess, recorder,
-    reporter::Reporter, scratch::Scratch, source::QueueSource,
+    attempt::Attempts,
+    courier::Courier,
+    held::Held,
+    lane::Lane,
+    life::{Heart, HeartConfig, Lives},
+    media::MediaProcess,
+    recorder,
+    reporter::Reporter,
+    scratch::Scratch,
+    source::QueueSource,
 };
 
 /// What still runs when the worker has to stop may tidy up for so long.

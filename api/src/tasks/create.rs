@@ -29,7 +29,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
     operation_id = "createTask",
     tag = "tasks",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repetitions of this request one task: 1 to 255 visible ASCII characters, in quotes or bare."),
+        ("Idempotency-Key" = Option<String>, Header, pattern = r#"^("[!#-\[\]-~]{1,253}"|[!#-~][!-~]{0,254})$"#, description = "Makes repetitions of this request one task: 1 to 255 visible ASCII characters, in quotes or bare."),
         ("Prefer" = Option<String>, Header, description = "`wait=N` waits up to N seconds, 60 at most, for the end of the task."),
     ),
     request_body(content = ref("#/components/schemas/CreateTask"), content_type = "application/json"),

@@ -33,7 +33,7 @@ const PARAMETERS: &[&str] =
     operation_id = "listTasks",
     tag = "tasks",
     params(
-        ("status" = Option<String>, Query, description = "Only tasks of this status; several with commas, or by giving it again."),
+        ("status" = Option<String>, Query, pattern = "^(scheduled|blocked|queued|running|retrying|succeeded|failed|canceled|expired)(,(scheduled|blocked|queued|running|retrying|succeeded|failed|canceled|expired))*$", description = "Only tasks of this status; several with commas, or by giving it again."),
         ("kind" = Option<String>, Query, description = "Only tasks of this kind."),
         ("queue" = Option<String>, Query, description = "Only tasks of this queue."),
         ("group" = Option<String>, Query, description = "Only tasks of this group."),
@@ -41,7 +41,7 @@ const PARAMETERS: &[&str] =
         ("created_after" = Option<String>, Query, description = "Only tasks accepted at this time or later.", format = DateTime),
         ("created_before" = Option<String>, Query, description = "Only tasks accepted before this time.", format = DateTime),
         ("limit" = Option<u32>, Query, description = "So many at most; 20 when left out.", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("cursor" = Option<String>, Query, pattern = "^c1[0-9a-f]{32}$", description = "`next_cursor` of the page before."),
     ),
     responses(
         (status = 200, description = "A page of tasks.", body = ref("#/components/schemas/TaskPage"),

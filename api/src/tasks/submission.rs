@@ -239,7 +239,7 @@ mod tests {
     }
 
     fn pointers(body: Value) -> Vec<String> {
-        let problem = read(body).err().expect("it has faults");
+        let problem = read(body).expect_err("it has faults");
         problem.errors.into_iter().map(|fault| fault.pointer).collect()
     }
 

@@ -33,7 +33,7 @@ use crate::{
     path = "/videos/generate",
     operation_id = "generateVideo",
     tag = "videos",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repetitions of this request one video: 1 to 255 visible ASCII characters, in quotes or bare.")),
+    params(("Idempotency-Key" = Option<String>, Header, pattern = r#"^("[!#-\[\]-~]{1,253}"|[!#-~][!-~]{0,254})$"#, description = "Makes repetitions of this request one video: 1 to 255 visible ASCII characters, in quotes or bare.")),
     request_body(content = ref("#/components/schemas/VideoGenerateInput"), content_type = "application/json"),
     responses((status = 202, description = "The video will be made.", body = ref("#/components/schemas/Video"),
         headers(("Location" = String, description = "Where to look how it is."),

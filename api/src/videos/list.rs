@@ -19,9 +19,9 @@ const LIMIT_MAX: i64 = 100;
     operation_id = "listVideos",
     tag = "videos",
     params(
-        ("status" = Option<String>, Query, description = "Only videos of this status: `pending`, `processing`, `completed` or `failed`."),
+        ("status" = Option<String>, Query, pattern = "^(pending|processing|completed|failed)$", description = "Only videos of this status: `pending`, `processing`, `completed` or `failed`."),
         ("limit" = Option<u32>, Query, description = "So many at most; 20 when left out.", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("cursor" = Option<String>, Query, pattern = "^c1[0-9a-f]{32}$", description = "`next_cursor` of the page before."),
     ),
     responses((status = 200, description = "A page of videos.", body = ref("#/components/schemas/VideoList"))),
     extensions(("x-problems" = json!(["not_acceptable", "invalid"])))

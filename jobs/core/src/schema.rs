@@ -62,12 +62,37 @@ impl Schema {
                     let name = property.as_str().unwrap_or_default();
                     faults.push(Fault::new(pointer_to(&at, name), "required"));
                 }
+                Kind::OneOfNotValid { .. } | Kind::AnyOf { .. } => {
+                    let choices = self.choices(&error.schema_path().to_string());
+                    let detail = choices.map(|choices| format!("must be one of {choices}"));
+                    faults.push(Fault::new(at, detail.unwrap_or_else(|| error.to_string())));
+                }
                 _ => faults.push(Fault::new(at, error.to_string())),
             }
         }
         faults.sort();
         faults.dedup();
         faults
+    }
+
+    /// The values that the alternatives at `path` of the schema leave to choose from, if each is one value.
+    fn choices(&self, path: &str) -> Option<String> {
+        let mut at = &self.document;
+        for token in path.split('/').skip(1) {
+            at = match at.get("$ref").filter(|_| token == "$ref") {
+                Some(target) => self.document.pointer(target.as_str()?.strip_prefix('#')?)?,
+                None => at.get(token).or_else(|| at.get(token.parse::<usize>().ok()?))?,
+            };
+        }
+        let mut values = Vec::new();
+        for alternative in at.as_array()? {
+            match (alternative.get("const"), alternative.get("enum")) {
+                (Some(value), _) => values.push(value.to_string()),
+                (_, Some(Value::Array(several))) => values.extend(several.iter().map(Value::to_string)),
+                _ => return None,
+            }
+        }
+        Some(values.join(", "))
     }
 }
 
@@ -76,10 +101,9 @@ impl Schema {
 pub fn find_nul(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => text.contains('\0').then(String::new),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .find_map(|(at, item)| find_nul(item).map(|rest| format!("/{at}{rest}"))),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(at, item)| find_nul(item).map(|rest| format!("/{at}{rest}")))
+        }
         Value::Object(fields) => fields.iter().find_map(|(name, field)| {
             if name.contains('\0') {
                 return Some(String::new());
@@ -105,6 +129,26 @@ mod tests {
         #[schemars(range(min = 1, max = 9))]
         _count: Option<u8>,
         _must: bool,
+    }
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum Choice {
+        /// One.
+        Left,
+        /// The other.
+        Right,
+    }
+
+    #[derive(JsonSchema)]
+    struct Chosen {
+        _choice: Choice,
+    }
+
+    #[test]
+    fn a_wrong_choice_is_answered_with_the_right_ones() {
+        let faults = Schema::of::<Chosen>().check(&json!({ "_choice": "Up" }));
+        assert_eq!(faults, [Fault::new("/_choice", r#"must be one of "Left", "Right""#)]);
     }
 
     #[test]

@@ -251,9 +251,9 @@ mod tests {
     fn every_state_is_reached_and_every_task_can_end() {
         for state in State::ALL {
             let reached = matches!(state, State::Scheduled | State::Blocked | State::Queued)
-                || State::ALL.into_iter().any(|from| {
-                    from != state && Event::ALL.into_iter().any(|event| from.on(event) == Ok(state))
-                });
+                || State::ALL
+                    .into_iter()
+                    .any(|from| from != state && Event::ALL.into_iter().any(|event| from.on(event) == Ok(state)));
             assert!(reached, "{state} is never reached");
 
             let mut seen = vec![state];

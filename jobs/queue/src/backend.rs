@@ -112,13 +112,17 @@ impl<S: Source> Backend for Feed<S> {
         Poll::Ready(item.map(|item| Ok(Task::new(item))))
     }
 
-    fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+    fn poll_close(&mut self, cx: &mut Context<'_>, worker: &WorkerContext) -> Poll<Result<(), Infallible>> {
         self.stop.cancel();
         self.close();
-        match &mut self.closing {
-            Some(closing) => closing.poll_unpin(cx).map(|_| Ok(())),
-            None => Poll::Ready(Ok(())),
+        if let Some(closing) = &mut self.closing {
+            // A panic in it was logged by its task.
+            let _ = ready!(closing.poll_unpin(cx));
+            self.closing = None;
         }
+        // A worker whose backend has ended still waits for somebody to stop it; it is an error if somebody did.
+        let _ = worker.stop();
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -12,7 +12,7 @@ mod wake;
 
 pub use backend::{Feed, Source};
 pub use hub::{Hub, Watch};
-pub use load::Load;
 pub use jobs_core::Ticket;
+pub use load::Load;
 pub use queue::{Queue, QueueError};
 pub use wake::Wake;

@@ -1,8 +1,9 @@
 //! The queue in Redis: a ring of groups, each with its own order.
 //!
 //! All keys of a queue share a hash tag, so that a Redis Cluster keeps them together and spreads queues:
-//! `{<prefix>:q:<queue>}:ready:<group>` (ids by priority and age), `:ring` (groups that have something ready, by virtual time), `:held` (ids
-//! that workers took, by time), `:wake` (tokens), `:vtime`. And one key for all: `<prefix>:epoch`, gone when the index is.
+//! `{<prefix>:q:<queue>}:ready:<group>` (ids by priority and age), `:ring` (groups that have something ready, by virtual time), `:past`
+//! (groups that have just had their turns and have nothing left, by virtual time), `:held` (ids that workers took, by time), `:wake`
+//! (tokens), `:vtime`. And one key for all: `<prefix>:epoch`, gone when the index is.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -114,7 +115,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Those of `tickets`, queued tasks of one queue, that are neither ready nor taken since less than `age`.
+    /// Those of `tickets`, queued tasks of one queue, that are neither ready nor taken since less than `age`. Wakes a
+    /// worker if something is ready and nobody was told.
     ///
     /// # Errors
     /// When Redis is not available.
@@ -184,6 +186,12 @@ impl Queue {
     /// When it does not.
     pub async fn ping(&self) -> Result<(), QueueError> {
         let () = redis::cmd("PING").query_async(&mut self.connection.clone()).await?;
+        Ok(())
+    }
+
+    /// Lets a client that blocks go on with nothing.
+    pub(crate) async fn unblock(&self, client: u64) -> Result<(), QueueError> {
+        let () = redis::cmd("CLIENT").arg("UNBLOCK").arg(client).query_async(&mut self.connection.clone()).await?;
         Ok(())
     }
 

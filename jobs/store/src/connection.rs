@@ -59,10 +59,8 @@ impl Store {
     /// When the URL cannot be read.
     pub fn new(config: &StoreConfig) -> Result<Self, StoreError> {
         let limit_ms = config.statement_timeout.as_millis().to_string();
-        let options = PgConnectOptions::from_str(&config.url)
-            .map_err(StoreError::from)?
-            .application_name("longshore")
-            .options([
+        let options =
+            PgConnectOptions::from_str(&config.url).map_err(StoreError::from)?.application_name("longshore").options([
                 ("statement_timeout", limit_ms.as_str()),
                 ("lock_timeout", limit_ms.as_str()),
                 ("idle_in_transaction_session_timeout", limit_ms.as_str()),

@@ -58,9 +58,10 @@ impl From<sqlx::Error> for StoreError {
                 let refused = matches!(cause.kind(), ConnectionRefused | NotFound);
                 Self::Unavailable { refused, source: error }
             }
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
-                Self::Unavailable { refused: false, source: error }
-            }
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Protocol(_) => Self::Unavailable { refused: false, source: error },
             sqlx::Error::Database(cause) => match cause.code().as_deref() {
                 // admin_shutdown, crash_shutdown, cannot_connect_now
                 Some("57P01" | "57P02" | "57P03") => Self::Unavailable { refused: true, source: error },

@@ -75,7 +75,9 @@ impl Leadership {
             orphans: row.orphans,
             queued: row.queued,
             running: row.running,
-            timer: row.timer_seconds.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)),
+            timer: row
+                .timer_seconds
+                .map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)),
         })
     }
 }

@@ -52,8 +52,8 @@ impl Store {
     /// # Errors
     /// When Postgres is not available.
     pub async fn list(&self, filter: &Filter, before: Option<TaskId>, limit: u32) -> Result<Page, StoreError> {
-        let states: Option<Vec<String>> = (!filter.states.is_empty())
-            .then(|| filter.states.iter().map(|state| state.name().to_owned()).collect());
+        let states: Option<Vec<String>> =
+            (!filter.states.is_empty()).then(|| filter.states.iter().map(|state| state.name().to_owned()).collect());
         let metadata = (!filter.metadata.is_empty()).then(|| serde_json::Value::Object(filter.metadata.clone()));
         let rows = run!(
             self,

@@ -10,4 +10,8 @@ for i = 2, #ARGV, 2 do
     if not since or tonumber(since) < young then out[#out + 1] = (i - 2) / 2 end
   end
 end
+-- A worker that died with a token in its hands woke nobody; one that is busy looks for itself before it waits.
+if redis.call('EXISTS', base .. ':ring') == 1 and redis.call('LLEN', base .. ':wake') == 0 then
+  redis.call('LPUSH', base .. ':wake', 1)
+end
 return out

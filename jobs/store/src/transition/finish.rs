@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use jobs_core::{Event, State, TaskError, TaskId, WorkerId, Ticket};
+use jobs_core::{Event, State, TaskError, TaskId, Ticket, WorkerId};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobs_core::{State, TaskId, task::POISON_LOSSES, Ticket};
+use jobs_core::{State, TaskId, Ticket, task::POISON_LOSSES};
 
 use crate::{Store, StoreError, row::millis};
 

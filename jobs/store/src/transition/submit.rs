@@ -147,7 +147,8 @@ impl Store {
         fresh: &HashMap<Uuid, Task>,
     ) -> Result<HashMap<String, (Vec<u8>, Task)>, StoreError> {
         let repeated = new.iter().filter(|task| !fresh.contains_key(&task.id.0));
-        let keys: Vec<String> = repeated.filter_map(|task| task.idempotency.as_ref()).map(|idem| idem.key.clone()).collect();
+        let keys: Vec<String> =
+            repeated.filter_map(|task| task.idempotency.as_ref()).map(|idem| idem.key.clone()).collect();
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
@@ -162,7 +163,8 @@ impl Store {
         for row in rows {
             tasks.insert(row.id, Task::try_from(row)?);
         }
-        let pairs = known.into_iter().filter_map(|row| Some((row.key, (row.fingerprint, tasks.get(&row.task_id)?.clone()))));
+        let pairs =
+            known.into_iter().filter_map(|row| Some((row.key, (row.fingerprint, tasks.get(&row.task_id)?.clone()))));
         Ok(pairs.collect())
     }
 

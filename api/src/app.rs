@@ -50,11 +50,7 @@ pub(crate) struct App {
 impl App {
     /// An app whose servers are away.
     pub(crate) fn without_servers() -> Shared {
-        let store = jobs_store::StoreConfig {
-            url: "postgres://localhost:1/none".to_owned(),
-            pool_size: 1,
-            statement_timeout: Duration::from_secs(1),
-        };
+        let store = jobs_store::StoreConfig::new("postgres://localhost:1/none");
         let store = Store::new(&store).expect("a URL");
         let queue = Queue::open("redis://localhost:1", "test").expect("a URL");
         let stopping = CancellationToken::new();

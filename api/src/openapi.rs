@@ -46,7 +46,7 @@ pub(crate) fn document(registry: &Registry) -> Value {
         for (path, methods) in paths {
             let problem = if path.contains("/videos/") { "VideoError" } else { "Problem" };
             for operation in methods.as_object_mut().into_iter().flat_map(|methods| methods.values_mut()) {
-                add_problems(operation, problem);
+                complete(operation, problem);
             }
         }
     }
@@ -55,8 +55,11 @@ pub(crate) fn document(registry: &Registry) -> Value {
     document
 }
 
-fn add_problems(operation: &mut Value, schema: &str) {
+fn complete(operation: &mut Value, schema: &str) {
     let Some(operation) = operation.as_object_mut() else { return };
+    if let Some(body) = operation.get_mut("requestBody") {
+        body["required"] = true.into();
+    }
     let named = operation.remove(PROBLEMS).unwrap_or_default();
     let named: Vec<&str> = named.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let codes: Vec<Code> =

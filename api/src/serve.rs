@@ -40,6 +40,8 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
         url: database,
         pool_size: config.database.pool_size,
         statement_timeout: config.database.statement_timeout,
+        lock_timeout: config.database.lock_timeout,
+        acquire_timeout: config.database.acquire_timeout,
     })
     .context("read DATABASE_URL")?;
     let queue = Queue::open(&redis, &config.redis.prefix).context("read REDIS_URL")?;

@@ -19,6 +19,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         url: config.database.url.clone().context("DATABASE_URL is not set")?,
         pool_size: config.database.pool_size,
         statement_timeout: config.database.statement_timeout,
+        lock_timeout: config.database.lock_timeout,
+        acquire_timeout: config.database.acquire_timeout,
     })
     .context("read DATABASE_URL")?;
     let redis_url = config.redis.url.as_deref().context("REDIS_URL is not set")?;

@@ -30,7 +30,7 @@ impl<'a> Timer<'a> {
         loop {
             self.move_due().await?;
             self.expire().await?;
-            let next = self.leader.store.next_timer().await?.unwrap_or(LOOK).min(LOOK);
+            let next = self.leader.store.next_timer().await?.unwrap_or(LOOK).clamp(Duration::from_millis(1), LOOK);
             self.sleep(&mut listener, next).await?;
         }
     }

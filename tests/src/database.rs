@@ -56,7 +56,7 @@ impl Database {
     /// Never: the address is one that was used before.
     #[must_use]
     pub fn store(&self) -> Store {
-        let config = StoreConfig { url: self.url.clone(), pool_size: 8, statement_timeout: Duration::from_secs(10) };
+        let config = StoreConfig { pool_size: 8, ..StoreConfig::new(&self.url) };
         Store::new(&config).expect("the address of a database")
     }
 

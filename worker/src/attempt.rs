@@ -215,7 +215,7 @@ fn verdict(claim: &Claim, ended: Ended) -> Option<Finish> {
         message: error.message,
         retryable: error.retryable,
         attempt: claim.attempt,
-        details: error.details,
+        details: error.details.map(|details| *details),
     };
     let event = if again { Event::Retry } else { Event::Fail };
     finish(event, None, Some(kept), wait)

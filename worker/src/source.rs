@@ -47,7 +47,6 @@ pub(crate) struct QueueSource {
 }
 
 impl QueueSource {
-    #[expect(clippy::too_many_arguments, reason = "the parts of a worker meet here")]
     pub(crate) fn new(
         name: Arc<str>,
         store: Store,

@@ -39,6 +39,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         url: config.database.url.clone().context("DATABASE_URL is not set")?,
         pool_size: config.database.pool_size,
         statement_timeout: config.database.statement_timeout,
+        lock_timeout: config.database.lock_timeout,
+        acquire_timeout: config.database.acquire_timeout,
     };
     let store = Store::new(&store_config).context("read DATABASE_URL")?;
     let redis_url = config.redis.url.as_deref().context("REDIS_URL is not set")?;

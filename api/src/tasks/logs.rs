@@ -18,8 +18,6 @@ const LIMIT: i64 = 100;
 const LIMIT_MAX: i64 = 1_000;
 /// Rows of history are read in steps of this.
 const STEP: u32 = 500;
-/// A history is this many steps long at most: progress is coalesced, so ten thousand rows are hours of work.
-const STEPS_MAX: usize = 20;
 
 /// Read the log of a task.
 ///
@@ -49,7 +47,7 @@ pub(crate) async fn logs(
 
     app.store.get(id).await?;
     let mut data = Vec::new();
-    for _ in 0..STEPS_MAX {
+    loop {
         let rows = app.store.events(id, after, STEP).await?;
         let is_last = rows.len() < STEP as usize;
         after = rows.last().map_or(after, |row| row.seq);

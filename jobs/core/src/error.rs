@@ -14,7 +14,7 @@ pub struct JobError {
     /// A sentence for people: lower case, no full stop.
     pub message: String,
     /// Facts for programs, if there are any.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
     /// The next attempt comes no sooner than this, whatever the retry policy says.
     pub after: Option<Duration>,
 }
@@ -33,7 +33,7 @@ impl JobError {
     /// Adds facts for programs.
     #[must_use]
     pub fn with_details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 

@@ -121,9 +121,12 @@ async fn listen(queue: Queue, hub: Weak<Shared>, mut orders: mpsc::UnboundedRece
         };
         let Some(first) = first else { return };
         let mut pending = Some(first);
+        let mut told = false;
         loop {
             let Err(error) = subscribed(&queue, &hub, &mut orders, pending.take(), &stop).await else { return };
-            tracing::warn!(error = &error as &dyn std::error::Error, "watching tasks without Redis");
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(error = &error as &dyn std::error::Error, "watching tasks without Redis");
+            }
             tokio::select! { () = tokio::time::sleep(AWAY) => {}, () = stop.cancelled() => return }
             let Some(hub) = hub.upgrade() else { return };
             let tasks = hub.tasks();

@@ -38,6 +38,24 @@ pub struct StoreConfig {
     pub pool_size: u32,
     /// A statement that takes longer is given up.
     pub statement_timeout: Duration,
+    /// A statement that waits longer for a lock is given up.
+    pub lock_timeout: Duration,
+    /// Whoever waits longer for a free connection is told that Postgres is not available.
+    pub acquire_timeout: Duration,
+}
+
+impl StoreConfig {
+    /// The defaults for the database at `url`.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            pool_size: 10,
+            statement_timeout: Duration::from_secs(10),
+            lock_timeout: Duration::from_secs(5),
+            acquire_timeout: Duration::from_secs(3),
+        }
+    }
 }
 
 /// The store. Cheap to clone; clones share their connections.
@@ -59,17 +77,18 @@ impl Store {
     /// When the URL cannot be read.
     pub fn new(config: &StoreConfig) -> Result<Self, StoreError> {
         let limit_ms = config.statement_timeout.as_millis().to_string();
+        let lock_ms = config.lock_timeout.as_millis().to_string();
         let options =
             PgConnectOptions::from_str(&config.url).map_err(StoreError::from)?.application_name("longshore").options([
                 ("statement_timeout", limit_ms.as_str()),
-                ("lock_timeout", limit_ms.as_str()),
+                ("lock_timeout", lock_ms.as_str()),
                 ("idle_in_transaction_session_timeout", limit_ms.as_str()),
             ]);
         let broke = Broke::default();
         let last_break = broke.clone();
         let pool = PgPoolOptions::new()
             .max_connections(config.pool_size)
-            .acquire_timeout(Duration::from_secs(5))
+            .acquire_timeout(config.acquire_timeout)
             // A test of a connection on every use doubles the round trips; a broken one shows itself and is replaced.
             .test_before_acquire(false)
             .before_acquire(move |_, meta| {

@@ -8,7 +8,6 @@ mod connection;
 #[macro_use]
 mod row;
 mod artifact;
-mod artifact_of_many;
 mod audit;
 mod error;
 mod event;

@@ -148,7 +148,7 @@ fn over_row(target: &mut [u32], source: &[u32], opacity: u32) {
 /// All four channels times `by` / 256, two at a time.
 fn scale(pixel: u32, by: u32) -> u32 {
     let even = ((pixel & LOW) * by) >> 8 & LOW;
-    let odd = ((pixel >> 8) & LOW) * by & !LOW;
+    let odd = (((pixel >> 8) & LOW) * by) & !LOW;
     even | odd
 }
 

@@ -39,7 +39,7 @@ impl<'a> Captions<'a> {
         let cue = &self.cues[index];
         let words = cue.lines.iter().flatten();
         let word = words.filter(|word| word.start_frame <= now).count().saturating_sub(1);
-        if !self.painted.as_ref().is_some_and(|painted| (painted.cue, painted.word) == (index, word)) {
+        if self.painted.as_ref().is_none_or(|painted| (painted.cue, painted.word) != (index, word)) {
             let Some(sprite) = self.paint(fonts, cue, word) else { return };
             self.painted = Some(Painted { cue: index, word, sprite });
         }

@@ -133,7 +133,7 @@ fn start(timeline: Timeline, dir: &Path) -> (Child, ChildStdin) {
     (child, stdin)
 }
 
-fn lines(child: &mut Child) -> impl Iterator<Item = RenderLine> {
+fn lines(child: &mut Child) -> impl Iterator<Item = RenderLine> + use<> {
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     lines.map(|line| serde_json::from_str(&line.expect("text")).expect("a line of the protocol"))
 }
@@ -199,7 +199,7 @@ fn the_same_timeline_gives_the_same_bytes() {
 }
 
 /// A film that takes long, and a program that is in the middle of it.
-fn in_the_middle(dir: &Path) -> (Child, ChildStdin, impl Iterator<Item = RenderLine>) {
+fn in_the_middle(dir: &Path) -> (Child, ChildStdin, impl Iterator<Item = RenderLine> + use<>) {
     let mut long = timeline(25 * 500);
     long.output = VideoSpec { width_px: 1280, height_px: 720, ..long.output };
     let (mut child, stdin) = start(long, dir);

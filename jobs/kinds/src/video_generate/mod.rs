@@ -31,7 +31,7 @@ const UPLOADED_FROM_PERCENT: f32 = 97.0;
 
 impl JobKind for VideoGenerate {
     const NAME: &'static str = "video.generate";
-    const SUMMARY: &'static str = "Makes a narrated film with music from a title and a description";
+    const SUMMARY: &'static str = "Makes a captioned film with music from a title and a description";
     const QUEUE: &'static str = "video";
     const TIMEOUT: Duration = Duration::from_secs(60 + 40 * 30);
     const MAX_ATTEMPTS: u32 = 3;

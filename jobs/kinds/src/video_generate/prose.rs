@@ -191,7 +191,7 @@ pub(super) fn headline(passage: &str) -> String {
 /// A clause up to a word that starts something new, if what is before it is complete enough.
 fn shortened(clause: &str) -> Option<String> {
     let words: Vec<&str> = clause.split(' ').collect();
-    let longest = words.len().min(9);
+    let longest = words.len().min(11);
     (3..longest).rev().find_map(|count| {
         let next = words[count].to_lowercase();
         let stops = is_clause_start(&next) || is_preposition(&next);

@@ -53,7 +53,10 @@ pub(super) fn dress(shot: &Shot<'_>) -> (Background, Vec<Element>) {
         let at = Point { x_u: margin, y_u: if place.is_upright() { slab_height * 0.3 } else { 84.0 } };
         let color = if place.is_upright() { on_block } else { letters };
         let mut running = label(&title.to_uppercase(), at, Align::Left, color);
-        (running.weight, running.valign, running.tracking, running.width_u) = (700, Valign::Middle, 0.06, width);
+        // Beside the number, when that stands on the same slab.
+        let room = if place.is_upright() { width - 400.0 } else { width };
+        (running.weight, running.valign, running.tracking, running.width_u) = (700, Valign::Middle, 0.06, room);
+        running.max_lines = if place.is_upright() { 2 } else { 1 };
         elements.push(shot.enter(text(running), Enter::Fade, 0.3, 0.3));
     }
     (Background::Color { color: ground }, elements)
@@ -78,7 +81,7 @@ fn stripes(shot: &Shot<'_>, color: Color, elements: &mut Vec<Element>) {
 }
 
 pub(super) fn overlays(place: Place, seed: u64) -> Vec<Element> {
-    vec![progress(place, 0.0, 18.0, WHITE, DARK.alpha(if seed % 2 == 0 { 90 } else { 80 }))]
+    vec![progress(place, 0.0, 18.0, WHITE, DARK.alpha(if seed.is_multiple_of(2) { 90 } else { 80 }))]
 }
 
 pub(super) fn captions(place: Place, seed: u64) -> CaptionStyle {

@@ -52,7 +52,7 @@ pub(super) fn dress(shot: &Shot<'_>) -> (Background, Vec<Element>) {
     let colors = palette(shot.seed);
     let mut elements = Vec::new();
     let middle = f32::midpoint(bar(place) + 40.0, place.caption_top());
-    let side = if shot.index % 2 == 0 { 0.26 } else { 0.74 };
+    let side = if shot.index.is_multiple_of(2) { 0.26 } else { 0.74 };
     let lights = [
         (place.at(side, 0.36), 150.0, 330.0, colors.warm.alpha(110), float(90.0, 40.0, 17_000, 0.1)),
         (place.at(1.0 - side, 0.66), 180.0, 380.0, colors.cold.alpha(84), float(110.0, 50.0, 23_000, 0.6)),

@@ -78,7 +78,7 @@ pub(super) fn dress(shot: &Shot<'_>) -> (Background, Vec<Element>) {
 /// Three slanted panels from the right, leaning the other way on every second scene.
 fn panels(shot: &Shot<'_>, colors: &Palette, elements: &mut Vec<Element>) {
     let Place { width, height } = shot.place;
-    let lean = height * 0.28 * if shot.index % 2 == 0 { 1.0 } else { -1.0 };
+    let lean = height * 0.28 * if shot.index.is_multiple_of(2) { 1.0 } else { -1.0 };
     let shift = [0.0, 0.05, -0.04][shot.index % 3];
     let upright = if shot.place.is_upright() { 0.16 } else { 0.0 };
     let wide = if shot.is_title() { 1.25 } else { 1.0 };
@@ -99,7 +99,7 @@ fn panels(shot: &Shot<'_>, colors: &Palette, elements: &mut Vec<Element>) {
 fn dots(shot: &Shot<'_>, colors: &Palette, elements: &mut Vec<Element>) {
     let place = shot.place;
     let (columns, rows, step) = (9, 4, 34.0);
-    let left = if shot.index % 2 == 0 { place.margin() } else { place.width * 0.42 };
+    let left = if shot.index.is_multiple_of(2) { place.margin() } else { place.width * 0.42 };
     let top = place.height - 60.0 - rows as f32 * step;
     let top = if shot.is_title() { top } else { 64.0 };
     let left = if shot.is_title() { left } else { place.width - place.margin() - columns as f32 * step };

@@ -24,14 +24,16 @@ pub(super) fn dress(shot: &Shot<'_>) -> (Background, Vec<Element>) {
         (0.03, 1.02, 220.0, 4, 0.8),
     ];
     for (x, y, radius, step, phase) in corners {
-        let x = if shot.index % 2 == 0 { x } else { 1.0 - x };
+        let x = if shot.index.is_multiple_of(2) { x } else { 1.0 - x };
         let drift = float(22.0, 26.0, 5_200, phase);
         elements.push(disc(place.at(x, y), radius, color(step)).drifts(drift));
     }
     let balls = [(0.13, 0.62, 34.0, 1, 0.0), (0.87, 0.58, 44.0, 4, 0.35), (0.79, 0.30, 22.0, 2, 0.7)];
+    // Upright, lines are longer and more.
+    let lower = if place.is_upright() { 0.07 } else { 0.0 };
     for (x, y, radius, step, phase) in balls {
         let drift = Drift::Bounce { height_u: 130.0, period_ms: 1_150, phase };
-        let ball = disc(place.at(x, y), radius, color(step));
+        let ball = disc(place.at(x, y + lower), radius, color(step));
         elements.push(shot.enter(ball, Enter::Pop, phase * 0.5, 0.4).drifts(drift));
     }
     let hoop = ring(place.at(0.085, 0.32), 46.0, 14.0, letters.alpha(150));

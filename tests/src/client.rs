@@ -153,11 +153,14 @@ impl Client {
         loop {
             let left = bound.saturating_sub(began.elapsed());
             assert!(left > Duration::ZERO, "{id}: not {what} within {bound:?}: {last:#}");
-            let wait = left.min(POLL).as_secs().max(1);
-            let mut request = self.request(Method::GET, &format!("/tasks/{id}?wait={wait}"));
-            if let Some(tag) = &tag {
-                request = request.header("if-none-match", tag);
-            }
+            // Waiting is for changes of what we have seen: the first look is at what is.
+            let request = match &tag {
+                None => self.request(Method::GET, &format!("/tasks/{id}")),
+                Some(tag) => {
+                    let wait = left.min(POLL).as_secs().max(1);
+                    self.request(Method::GET, &format!("/tasks/{id}?wait={wait}")).header("if-none-match", tag)
+                }
+            };
             match self.try_send(request).await {
                 Ok(answer) if answer.status == StatusCode::OK => {
                     tag = answer.header("etag").map(str::to_owned);

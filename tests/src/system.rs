@@ -208,17 +208,27 @@ impl System {
     /// # Panics
     /// When it does not start.
     pub async fn start_worker_with(&mut self, queues: &str, env: &[(&str, &str)]) -> usize {
-        let name = format!("worker-{}", self.workers.len() + 1);
-        let mut worker = self.spawn(&name, &["worker", "--queues", queues, "--name", &name], env);
+        let place = self.spawn_worker(queues, env);
+        let worker = &mut self.workers[place];
         let pid = i64::from(worker.pid());
         eventually("the worker is registered", START, async || {
             assert!(worker.is_alive(), "the worker ended:\n{}", worker.log());
-            let sql = "SELECT EXISTS (SELECT FROM workers WHERE pid = $1 AND name = $2 AND ended_at IS NULL)";
+            let sql = "SELECT EXISTS (SELECT FROM workers WHERE pid = $1 AND ended_at IS NULL)";
             let known: Result<bool, _> =
-                sqlx::query_scalar(sql).bind(pid).bind(&name).fetch_one(&self.database.pool).await;
+                sqlx::query_scalar(sql).bind(pid).fetch_one(&self.database.pool).await;
             known.unwrap_or(false).then_some(())
         })
         .await;
+        place
+    }
+
+    /// Starts a worker for `queues` and does not wait for anything. Gives its place in `workers`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn spawn_worker(&mut self, queues: &str, env: &[(&str, &str)]) -> usize {
+        let name = format!("worker-{}", self.workers.len() + 1);
+        let worker = self.spawn(&name, &["worker", "--queues", queues, "--name", &name], env);
         self.workers.push(worker);
         self.workers.len() - 1
     }

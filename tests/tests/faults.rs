@@ -344,7 +344,7 @@ async fn a_task_that_takes_its_workers_down_is_poison_and_its_neighbours_finish(
     let mut deaths = 0;
     let began = Instant::now();
     loop {
-        let place = system.start_worker("default=4").await;
+        let place = system.spawn_worker("default=4", &[]);
         let task = eventually("the worker dies or the task ends", SOON, async || {
             let task = system.client.task(&poison).await;
             (task["status"] == "failed" || !system.workers[place].is_alive()).then_some(task)

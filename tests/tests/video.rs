@@ -1,0 +1,170 @@
+//! A briefing goes in over HTTP, and a film comes out.
+
+use std::{
+    io::Write as _,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use e2e::{System, eventually};
+use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+const SOON: Duration = Duration::from_secs(30);
+/// How long a film may take on a machine that has other things to do.
+const RENDER: Duration = Duration::from_secs(150);
+
+fn briefing(duration: u32, width: u32, height: u32) -> Value {
+    json!({
+        "title": "Slow work, done well",
+        "description": "Some work takes longer than a request should. It is taken at once, and done by workers. Nothing is lost.",
+        "duration": duration, "style": "minimal", "tone": "calm",
+        "output": { "width": width, "height": height, "fps": 24, "quality": "low" },
+    })
+}
+
+/// The process ids of renderers that work for a process: its children, and theirs.
+fn renderers(of: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        // The name stands in parentheses, and may hold anything.
+        let Some((name, rest)) = stat.rsplit_once(')') else { continue };
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let is_alive = fields.first() != Some(&"Z");
+        if is_alive && name.contains("longshore-media") && fields.get(1).and_then(|parent| parent.parse().ok()) == Some(of) {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+async fn renderer(system: &System) -> u32 {
+    let worker = system.workers[0].pid();
+    eventually("a renderer works", SOON, async || renderers(worker).first().copied()).await
+}
+
+/// What ffprobe says of a film; nothing where it is not installed.
+fn probe(film: &[u8]) -> Option<Value> {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(film).expect("a film on disk");
+    let probe = Command::new("ffprobe")
+        .args(["-v", "error", "-show_streams", "-show_format", "-of", "json"])
+        .arg(file.path())
+        .output()
+        .ok()?;
+    assert!(probe.status.success(), "{}", String::from_utf8_lossy(&probe.stderr));
+    Some(serde_json::from_slice(&probe.stdout).expect("JSON"))
+}
+
+#[tokio::test]
+async fn a_briefing_becomes_a_film_that_can_be_downloaded_and_played() {
+    let system = System::with_worker("video=1").await;
+    let client = &system.client;
+    let id = client.submit("video.generate", briefing(15, 320, 180), json!({})).await;
+    let task = client.wait(&id, "succeeded", RENDER).await;
+    let artifacts = task["artifacts"].as_array().expect("artifacts");
+    println!("{} ms for 15 s of 320x180: {:?}", task["metrics"]["run_ms"], artifacts.iter().map(|file| &file["name"]).collect::<Vec<_>>());
+    let film = artifacts.iter().find(|file| file["content_type"] == "video/mp4").expect("a film");
+    let picture = artifacts.iter().find(|file| file["content_type"] == "image/jpeg").expect("a thumbnail");
+
+    for file in [film, picture] {
+        let url = file["url"].as_str().expect("an address");
+        let answer = client.get(url).await.expect(200);
+        assert_eq!(answer.header("content-type"), file["content_type"].as_str());
+        assert_eq!(Some(answer.bytes.len() as u64), file["size"].as_u64());
+        assert_eq!(Some(&*hex::encode(Sha256::digest(&answer.bytes))), file["sha256"].as_str());
+        let size = answer.bytes.len();
+        for (range, wanted) in [
+            ("bytes=0-99".to_owned(), &answer.bytes[..100]),
+            (format!("bytes={}-", size - 7), &answer.bytes[size - 7..]),
+            ("bytes=-11".to_owned(), &answer.bytes[size - 11..]),
+        ] {
+            let part = client.send(client.request(Method::GET, url).header("range", &range)).await.expect(206);
+            assert_eq!(part.bytes, wanted, "{range}");
+            assert!(part.header("content-range").is_some_and(|range| range.ends_with(&format!("/{size}"))), "{part:?}");
+        }
+        client.send(client.request(Method::GET, url).header("range", format!("bytes={size}-"))).await.expect(416);
+    }
+    let bytes = client.get(film["url"].as_str().expect("an address")).await.bytes;
+    let place = |atom: &[u8]| bytes.windows(4).position(|window| window == atom);
+    assert!(place(b"moov").expect("moov") < place(b"mdat").expect("mdat"), "it can be played while it is loaded");
+    let thumbnail = client.get(picture["url"].as_str().expect("an address")).await.bytes;
+    assert!(thumbnail.starts_with(&[0xff, 0xd8, 0xff]));
+
+    if let Some(probed) = probe(&bytes) {
+        let codec = |kind: &str| {
+            let streams = probed["streams"].as_array().expect("streams");
+            streams.iter().find(|stream| stream["codec_type"] == kind).unwrap_or_else(|| panic!("no {kind}")).clone()
+        };
+        let (video, audio) = (codec("video"), codec("audio"));
+        assert_eq!((&video["codec_name"], &audio["codec_name"]), (&json!("h264"), &json!("aac")));
+        assert_eq!((&video["width"], &video["height"]), (&json!(320), &json!(180)));
+        let duration: f64 = probed["format"]["duration"].as_str().and_then(|text| text.parse().ok()).expect("a duration");
+        assert!((duration - 15.0).abs() <= 0.1, "{duration} s");
+    }
+    // It said how far it was, at least once a second, and never went back.
+    let history = client.history(&id).await;
+    let percents: Vec<f64> = history.iter().filter_map(|event| event["progress"]["percent"].as_f64()).collect();
+    assert!(percents.is_sorted() && !percents.is_empty(), "{percents:?}");
+    system.holds(&[id]).await;
+}
+
+#[tokio::test]
+async fn a_render_that_is_canceled_is_gone_within_two_seconds() {
+    let system = System::with_worker("video=1").await;
+    let client = &system.client;
+    let id = client.submit("video.generate", briefing(180, 1_280, 720), json!({})).await;
+    client.until(&id, "under way", SOON, |task| task["progress"]["percent"].as_f64() > Some(0.0)).await;
+    let renderer = renderer(&system).await;
+    let asked = Instant::now();
+    client.cancel(&id).await.expect(202);
+    eventually("its process is gone", Duration::from_secs(2), async || {
+        (!std::path::Path::new(&format!("/proc/{renderer}")).exists()).then_some(())
+    })
+    .await;
+    println!("the renderer was gone after {:?}", asked.elapsed());
+    let task = client.wait(&id, "canceled", SOON).await;
+    assert_eq!(task["artifacts"], json!([]));
+    assert_eq!(renderers(system.workers[0].pid()), Vec::<u32>::new());
+    let left: Vec<_> = std::fs::read_dir(system.dir().join("scratch")).expect("scratch").flatten()
+        .flat_map(|worker| std::fs::read_dir(worker.path()).expect("a folder").flatten()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    system.holds(&[id]).await;
+}
+
+#[tokio::test]
+async fn a_renderer_that_dies_is_a_failed_attempt_and_not_a_dead_worker() {
+    let mut system = System::with_worker("video=1").await;
+    let client = system.client.clone();
+    let options = json!({ "retry": { "initial_ms": 100, "jitter": false } });
+    let id = client.submit("video.generate", briefing(15, 320, 180), options).await;
+    let renderer = renderer(&system).await;
+    let pid = Pid::from_raw(renderer.cast_signed()).expect("a process id");
+    kill_process(pid, Signal::KILL).expect("kill");
+    let task = client.until(&id, "tried again", SOON, |task| task["attempt"] == 2).await;
+    assert_eq!((&task["error"]["type"], &task["error"]["retryable"]), (&json!("crash"), &json!(true)), "{task:#}");
+    client.wait(&id, "succeeded", RENDER).await;
+    assert!(system.workers[0].is_alive());
+    assert_eq!(client.moves(&id).await, ["submit", "start", "retry", "due", "start", "succeed"]);
+    system.holds(&[id]).await;
+}
+
+#[tokio::test]
+async fn a_render_whose_worker_is_killed_leaves_no_process_behind() {
+    let mut system = System::with_worker("video=1").await;
+    let id = system.client.submit("video.generate", briefing(180, 1_280, 720), json!({})).await;
+    let renderer = renderer(&system).await;
+    system.workers[0].kill9();
+    eventually("its process is gone", Duration::from_secs(5), async || {
+        let stat = std::fs::read_to_string(format!("/proc/{renderer}/stat")).unwrap_or_default();
+        (stat.is_empty() || stat.contains(") Z ")).then_some(())
+    })
+    .await;
+    system.client.cancel(&id).await.expect(202);
+    system.client.wait(&id, "canceled", SOON).await;
+    system.holds(&[id]).await;
+}

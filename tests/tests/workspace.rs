@@ -1,0 +1,111 @@
+//! The rules of the workspace: who may know whom.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Each of our packages, with what it depends on when it is built for use; what only its tests need is its own affair.
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+fn graph() -> Graph {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().expect("cargo metadata");
+    let package = |package: cargo_metadata::Package| {
+        let used = package.dependencies.into_iter().filter(|dependency| dependency.kind != DependencyKind::Development);
+        (package.name.to_string(), used.map(|dependency| dependency.name).collect())
+    };
+    metadata.packages.into_iter().map(package).collect()
+}
+
+fn ours<'a>(graph: &'a Graph, name: &str) -> BTreeSet<&'a str> {
+    graph[name].iter().map(String::as_str).filter(|used| graph.contains_key(*used)).collect()
+}
+
+/// Everything of ours that is linked into a package.
+fn linked<'a>(graph: &'a Graph, name: &str) -> BTreeSet<&'a str> {
+    let mut all = ours(graph, name);
+    loop {
+        let more: BTreeSet<&str> = all.iter().flat_map(|used| ours(graph, used)).collect();
+        if more.is_subset(&all) {
+            return all;
+        }
+        all.extend(more);
+    }
+}
+
+fn users<'a>(graph: &'a Graph, name: &str) -> Vec<&'a str> {
+    // The harness looks at both servers from outside.
+    let users = graph.iter().filter(|(package, used)| used.contains(name) && *package != "e2e");
+    users.map(|(package, _)| package.as_str()).collect()
+}
+
+#[test]
+fn the_core_knows_nobody_and_does_no_io() {
+    let graph = graph();
+    assert_eq!(ours(&graph, "jobs-core"), BTreeSet::new());
+    for io in ["tokio", "sqlx", "redis", "reqwest", "axum", "object_store", "rustix"] {
+        assert!(!graph["jobs-core"].contains(io), "jobs-core uses {io}");
+    }
+}
+
+#[test]
+fn kinds_store_queue_artifacts_and_engines_do_not_know_each_other() {
+    let graph = graph();
+    for package in ["jobs-kinds", "jobs-store", "jobs-queue", "jobs-artifacts", "engine-media"] {
+        let used = ours(&graph, package);
+        assert!(used.is_subset(&BTreeSet::from(["jobs-core"])), "{package} uses {used:?}");
+    }
+    assert!(ours(&graph, "jobs-runtime").is_subset(&BTreeSet::from(["jobs-core"])), "{:?}", ours(&graph, "jobs-runtime"));
+}
+
+#[test]
+fn nobody_depends_on_what_stands_above() {
+    let graph = graph();
+    // From the bottom: what a package uses of ours stands on an earlier floor.
+    let floors: [&[&str]; 5] = [
+        &["jobs-core"],
+        &["jobs-artifacts", "jobs-kinds", "jobs-queue", "jobs-runtime", "jobs-store", "engine-media"],
+        &["api", "scheduler", "worker"],
+        &["longshore"],
+        &["e2e"],
+    ];
+    let floor = |name: &str| {
+        let found = floors.iter().position(|floor| floor.contains(&name));
+        found.unwrap_or_else(|| panic!("{name} stands on no floor: add it here"))
+    };
+    for package in graph.keys() {
+        for used in ours(&graph, package) {
+            assert!(floor(used) < floor(package), "{package} uses {used}");
+        }
+    }
+    // The harness knows the programs as everybody does: from outside.
+    let harness = ours(&graph, "e2e");
+    assert!(harness.iter().all(|used| floor(used) < 2), "{harness:?}");
+}
+
+#[test]
+fn each_server_and_each_engine_has_one_crate_that_names_it() {
+    let graph = graph();
+    assert_eq!(users(&graph, "sqlx"), ["jobs-store"]);
+    assert_eq!(users(&graph, "redis"), ["jobs-queue"]);
+    assert_eq!(users(&graph, "ffmpeg-next"), ["engine-media"]);
+    assert_eq!(users(&graph, "object_store"), ["jobs-artifacts"]);
+    assert_eq!(users(&graph, "axum"), ["api"]);
+}
+
+#[test]
+fn no_server_links_an_engine() {
+    let graph = graph();
+    for package in ["longshore", "api", "scheduler", "worker"] {
+        assert!(!linked(&graph, package).contains("engine-media"), "{package}");
+    }
+    let ldd = Command::new("ldd").arg(e2e::longshore()).output().expect("ldd");
+    let libraries = String::from_utf8_lossy(&ldd.stdout);
+    assert!(ldd.status.success() && libraries.contains("libc"), "{libraries}");
+    for engine in ["libav", "libsw"] {
+        assert!(!libraries.contains(engine), "{libraries}");
+    }
+}

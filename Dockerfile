@@ -10,19 +10,19 @@ WORKDIR /src
 COPY . .
 ENV SQLX_OFFLINE=true
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --release --locked \
-    && install -D -t /image/usr/local/bin target/release/longshore target/release/longshore-media
-# The libraries that the programs load, where the loader looks anyway. glibc itself is in the base of the next stage.
-RUN libraries=/image/usr/lib/$(gcc -print-multiarch) \
-    && install -d "$libraries" && install -d -o 65532 -g 65532 /image/data \
+    cargo build --profile dist --locked \
+    && install -D -t /image/usr/local/bin target/dist/longshore target/dist/longshore-media
+# What the programs load, where they look for it: nothing else is in the image.
+RUN install -d -m 1777 /image/tmp && install -d -o 65532 -g 65532 /image/data \
+    && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && ldd /image/usr/local/bin/longshore /image/usr/local/bin/longshore-media \
-        | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u \
-        | grep -vE '/(libc|libm|libdl|librt|libpthread|libresolv)\.so' \
-        | xargs -r cp -L -t "$libraries"
+        | awk '$2 == "=>" && $3 ~ /^\// { print $3 } $1 ~ /ld-linux/ { print $1 }' | sort -u \
+        | while read -r library; do install -D "$library" "/image$library"; done
 
-FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /image/usr /usr
+FROM scratch
+COPY --from=build /image /
 COPY --from=build --chown=65532:65532 /image/data /data
+USER 65532:65532
 ENV LONGSHORE_DATA_DIR=/data LONGSHORE_API_BIND=0.0.0.0:8080 LONGSHORE_LOG_FORMAT=json
 VOLUME /data
 EXPOSE 8080

@@ -44,10 +44,7 @@ impl Leader {
         let connected = Instant::now();
         let mut dispatch = Dispatch::default();
         let mut retain = Retain::default();
-        let mut interval = tokio::time::interval(self.tick);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            interval.tick().await;
             let pulse = leadership.pulse(self.lease).await?;
             if pulse.silent_workers && connected.elapsed() >= self.lease {
                 reap::end_silent_workers(self).await?;
@@ -57,6 +54,9 @@ impl Leader {
             }
             dispatch.tick(self, pulse).await?;
             retain.tick(self).await?;
+            // A lease that is about to end is not waited for until the next tick. One that lives is renewed long before.
+            let next_lease = pulse.next_lease.map_or(self.tick, |left| left + Duration::from_millis(5));
+            tokio::time::sleep(self.tick.min(next_lease)).await;
         }
     }
 

@@ -214,8 +214,7 @@ impl System {
         eventually("the worker is registered", START, async || {
             assert!(worker.is_alive(), "the worker ended:\n{}", worker.log());
             let sql = "SELECT EXISTS (SELECT FROM workers WHERE pid = $1 AND ended_at IS NULL)";
-            let known: Result<bool, _> =
-                sqlx::query_scalar(sql).bind(pid).fetch_one(&self.database.pool).await;
+            let known: Result<bool, _> = sqlx::query_scalar(sql).bind(pid).fetch_one(&self.database.pool).await;
             known.unwrap_or(false).then_some(())
         })
         .await;

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 async fn run(system: &System, arguments: &[&str]) -> (i32, Output) {
     let mut command = tokio::process::Command::from(system.command(arguments));
     let output = command.stdin(std::process::Stdio::null()).kill_on_drop(true).output();
-    let output = e2e::soon(&format!("{arguments:?}"), std::time::Duration::from_secs(30), output).await.expect("a command");
+    let output =
+        e2e::soon(&format!("{arguments:?}"), std::time::Duration::from_secs(30), output).await.expect("a command");
     (output.status.code().unwrap_or_else(|| panic!("{arguments:?}: {output:?}")), output)
 }
 

@@ -21,7 +21,7 @@ fn briefing(duration: u32, width: u32, height: u32) -> Value {
         "title": "Slow work, done well",
         "description": "Some work takes longer than a request should. It is taken at once, and done by workers. Nothing is lost.",
         "duration": duration, "style": "minimal", "tone": "calm",
-        "output": { "width": width, "height": height, "fps": 24, "quality": "low" },
+        "output": { "width": width, "height": height, "fps": 24, "quality": "draft" },
     })
 }
 
@@ -35,7 +35,10 @@ fn renderers(of: u32) -> Vec<u32> {
         let Some((name, rest)) = stat.rsplit_once(')') else { continue };
         let fields: Vec<&str> = rest.split_whitespace().collect();
         let is_alive = fields.first() != Some(&"Z");
-        if is_alive && name.contains("longshore-media") && fields.get(1).and_then(|parent| parent.parse().ok()) == Some(of) {
+        if is_alive
+            && name.contains("longshore-media")
+            && fields.get(1).and_then(|parent| parent.parse().ok()) == Some(of)
+        {
             found.push(pid);
         }
     }
@@ -67,7 +70,11 @@ async fn a_briefing_becomes_a_film_that_can_be_downloaded_and_played() {
     let id = client.submit("video.generate", briefing(15, 320, 180), json!({})).await;
     let task = client.wait(&id, "succeeded", RENDER).await;
     let artifacts = task["artifacts"].as_array().expect("artifacts");
-    println!("{} ms for 15 s of 320x180: {:?}", task["metrics"]["run_ms"], artifacts.iter().map(|file| &file["name"]).collect::<Vec<_>>());
+    println!(
+        "{} ms for 15 s of 320x180: {:?}",
+        task["metrics"]["run_ms"],
+        artifacts.iter().map(|file| &file["name"]).collect::<Vec<_>>()
+    );
     let film = artifacts.iter().find(|file| file["content_type"] == "video/mp4").expect("a film");
     let picture = artifacts.iter().find(|file| file["content_type"] == "image/jpeg").expect("a thumbnail");
 
@@ -103,7 +110,8 @@ async fn a_briefing_becomes_a_film_that_can_be_downloaded_and_played() {
         let (video, audio) = (codec("video"), codec("audio"));
         assert_eq!((&video["codec_name"], &audio["codec_name"]), (&json!("h264"), &json!("aac")));
         assert_eq!((&video["width"], &video["height"]), (&json!(320), &json!(180)));
-        let duration: f64 = probed["format"]["duration"].as_str().and_then(|text| text.parse().ok()).expect("a duration");
+        let duration: f64 =
+            probed["format"]["duration"].as_str().and_then(|text| text.parse().ok()).expect("a duration");
         assert!((duration - 15.0).abs() <= 0.1, "{duration} s");
     }
     // It said how far it was, at least once a second, and never went back.
@@ -130,8 +138,11 @@ async fn a_render_that_is_canceled_is_gone_within_two_seconds() {
     let task = client.wait(&id, "canceled", SOON).await;
     assert_eq!(task["artifacts"], json!([]));
     assert_eq!(renderers(system.workers[0].pid()), Vec::<u32>::new());
-    let left: Vec<_> = std::fs::read_dir(system.dir().join("scratch")).expect("scratch").flatten()
-        .flat_map(|worker| std::fs::read_dir(worker.path()).expect("a folder").flatten()).collect();
+    let left: Vec<_> = std::fs::read_dir(system.dir().join("scratch"))
+        .expect("scratch")
+        .flatten()
+        .flat_map(|worker| std::fs::read_dir(worker.path()).expect("a folder").flatten())
+        .collect();
     assert!(left.is_empty(), "{left:?}");
     system.holds(&[id]).await;
 }
@@ -146,7 +157,11 @@ async fn a_renderer_that_dies_is_a_failed_attempt_and_not_a_dead_worker() {
     let pid = Pid::from_raw(renderer.cast_signed()).expect("a process id");
     kill_process(pid, Signal::KILL).expect("kill");
     let task = client.until(&id, "tried again", SOON, |task| task["attempt"] == 2).await;
-    assert_eq!((&task["error"]["type"], &task["error"]["retryable"]), (&json!("crash"), &json!(true)), "{task:#}");
+    assert_eq!(
+        (&task["error"]["code"], &task["error"]["retryable"]),
+        (&json!("render_crashed"), &json!(true)),
+        "{task:#}"
+    );
     client.wait(&id, "succeeded", RENDER).await;
     assert!(system.workers[0].is_alive());
     assert_eq!(client.moves(&id).await, ["submit", "start", "retry", "due", "start", "succeed"]);

@@ -7,7 +7,7 @@ use std::{
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-/// Each of our packages, with what it depends on when it is built for use; what only its tests need is its own affair.
+/// Each of our packages, with what it depends on when it is built for use. What only its tests need is its own affair.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 fn graph() -> Graph {
@@ -58,7 +58,11 @@ fn kinds_store_queue_artifacts_and_engines_do_not_know_each_other() {
         let used = ours(&graph, package);
         assert!(used.is_subset(&BTreeSet::from(["jobs-core"])), "{package} uses {used:?}");
     }
-    assert!(ours(&graph, "jobs-runtime").is_subset(&BTreeSet::from(["jobs-core"])), "{:?}", ours(&graph, "jobs-runtime"));
+    assert!(
+        ours(&graph, "jobs-runtime").is_subset(&BTreeSet::from(["jobs-core"])),
+        "{:?}",
+        ours(&graph, "jobs-runtime")
+    );
 }
 
 #[test]

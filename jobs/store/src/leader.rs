@@ -21,6 +21,8 @@ pub struct Leadership {
 pub struct Pulse {
     /// Some worker was silent for longer than a lease.
     pub silent_workers: bool,
+    /// How long until the next lease ends if its worker stays silent; `None` when there is none, or when one has ended.
+    pub next_lease: Option<Duration>,
     /// Some task is held by a worker whose lease has ended.
     pub orphans: bool,
     /// Some task is queued.
@@ -56,6 +58,8 @@ impl Leadership {
             r#"SELECT
                 EXISTS (SELECT FROM workers WHERE ended_at IS NULL
                     AND beat_at < now() - $1::bigint * interval '1 millisecond') AS "silent!",
+                extract(epoch FROM (SELECT min(beat_at) FROM workers WHERE ended_at IS NULL)
+                    + $1::bigint * interval '1 millisecond' - clock_timestamp())::float8 AS lease_seconds,
                 EXISTS (SELECT FROM tasks t LEFT JOIN workers w ON w.id = t.worker
                     WHERE t.state IN ('running', 'canceling') AND (w.id IS NULL OR w.ended_at IS NOT NULL)) AS "orphans!",
                 EXISTS (SELECT FROM tasks WHERE state = 'queued') AS "queued!",
@@ -72,6 +76,7 @@ impl Leadership {
         let row = row?;
         Ok(Pulse {
             silent_workers: row.silent,
+            next_lease: row.lease_seconds.filter(|_| !row.silent).map(from_seconds),
             orphans: row.orphans,
             queued: row.queued,
             running: row.running,
@@ -80,4 +85,9 @@ impl Leadership {
                 .map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)),
         })
     }
+}
+
+/// What is over is zero.
+fn from_seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
 }

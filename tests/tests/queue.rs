@@ -115,6 +115,59 @@ async fn a_group_that_was_idle_is_owed_nothing() {
 }
 
 #[tokio::test]
+async fn a_group_that_comes_back_again_and_again_with_one_task_starves_nobody() {
+    let queue = queue(&Servers::shared());
+    // Its name is the first one in any order, and it is there again before every turn.
+    let large: Vec<Ticket> = (0..100).map(|n| ticket("large", 0, n)).collect();
+    queue.push(&large).await.expect("push");
+    let mut of_large = 0;
+    for n in 0..40 {
+        queue.push(&[ticket("a", 9, n)]).await.expect("push");
+        let id = claim(&queue, 1).await[0];
+        of_large += u32::from(large.iter().any(|ticket| ticket.task == id));
+    }
+    assert!((18..=22).contains(&of_large), "{of_large} of 40 turns");
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_groups_that_have_nothing_left() {
+    let servers = Servers::shared();
+    let queue = queue(&servers);
+    for round in 0..20 {
+        let tickets: Vec<Ticket> = (0..50).map(|n| ticket(&format!("g-{round}-{n}"), 0, n)).collect();
+        queue.push(&tickets).await.expect("push");
+        let taken = claim(&queue, 50).await;
+        assert_eq!(taken.len(), 50);
+        queue.forget("q", &taken).await.expect("forget");
+    }
+    let client = redis::Client::open(servers.redis_url()).expect("the address of Redis");
+    let mut redis = client.get_multiplexed_async_connection().await.expect("Redis");
+    // The prefix is the only thing of it that its debug output shows.
+    let prefix = format!("{queue:?}").split('"').nth(1).expect("a prefix").to_owned();
+    let keys: Vec<String> =
+        redis::cmd("KEYS").arg(format!("{{{prefix}:*")).query_async(&mut redis).await.expect("KEYS");
+    assert!(keys.len() <= 1 && keys.iter().all(|key| key.ends_with(":vtime")), "{keys:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_somebody_took_to_his_grave_is_made_up_for() {
+    let servers = Servers::private();
+    let queue = queue(&servers);
+    let lonely = ticket("g", 0, 1);
+    queue.push(std::slice::from_ref(&lonely)).await.expect("push");
+    // A worker that is woken and dies before it looks.
+    soon("the wake-up", SOON, Wake::new(&queue, "q").wait()).await.expect("Redis");
+    let mut wake = Wake::new(&queue, "q");
+    assert!(tokio::time::timeout(Duration::from_millis(200), wake.wait()).await.is_err(), "there is no token left");
+    nobody_waits(&servers).await;
+
+    let missing = queue.missing("q", std::slice::from_ref(&lonely), Duration::from_secs(10)).await.expect("missing");
+    assert!(missing.is_empty(), "it is ready");
+    soon("the wake-up", SOON, wake.wait()).await.expect("Redis");
+    assert_eq!(claim(&queue, 1).await, [lonely.task]);
+}
+
+#[tokio::test]
 async fn what_is_neither_ready_nor_held_is_missing() {
     let queue = queue(&Servers::shared());
     let tickets: Vec<Ticket> = (0..4).map(|n| ticket("g", 0, n)).collect();
@@ -171,9 +224,21 @@ async fn a_lost_index_is_noticed() {
     assert!(!whole);
 }
 
+/// Waits until nobody blocks on this Redis, which must be the test's own.
+async fn nobody_waits(servers: &Servers) {
+    let client = redis::Client::open(servers.redis_url()).expect("the address of Redis");
+    let mut redis = client.get_multiplexed_async_connection().await.expect("Redis");
+    eventually("nobody waits", SOON, async || {
+        let info: String = redis::cmd("INFO").arg("clients").query_async(&mut redis).await.expect("INFO");
+        info.contains("blocked_clients:0\r").then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_waiter_sleeps_until_something_is_pushed() {
-    let queue = queue(&Servers::shared());
+    let servers = Servers::private();
+    let queue = queue(&servers);
     let mut wake = Wake::new(&queue, "q");
     let early = tokio::time::timeout(Duration::from_millis(300), wake.wait()).await;
     assert!(early.is_err(), "nothing was pushed: {early:?}");
@@ -181,6 +246,8 @@ async fn a_waiter_sleeps_until_something_is_pushed() {
     queue.push(&[Ticket { queue: "another".into(), ..other.clone() }]).await.expect("push");
     let early = tokio::time::timeout(Duration::from_millis(300), wake.wait()).await;
     assert!(early.is_err(), "something was pushed elsewhere: {early:?}");
+    // Who has given up takes no token away.
+    nobody_waits(&servers).await;
 
     let waiter = tokio::spawn(async move { wake.wait().await });
     let began = Instant::now();

@@ -193,16 +193,16 @@ fn verdict(claim: &Claim, ended: Ended) -> Option<Finish> {
     let finish =
         |event, output, error, wait| Some(Finish { task: claim.task, epoch: claim.epoch, event, output, error, wait });
     let plain = |event| finish(event, None, None, Duration::ZERO);
-    let (error_type, error) = match ended {
+    let error = match ended {
         Ended::Returned(Ok(output)) => return finish(Event::Succeed, Some(output), None, Duration::ZERO),
         Ended::Stopped => return plain(Event::Stop),
         Ended::Released => return plain(Event::Release),
         Ended::Fenced => return None,
-        Ended::Returned(Err(error)) => (ErrorType::Error, error),
-        Ended::Panicked(message) => (ErrorType::Crash, JobError::retry("panicked", message)),
+        Ended::Returned(Err(error)) => error,
+        Ended::Panicked(message) => JobError::retry("panicked", message).crashed(),
         Ended::TimedOut => {
             let message = format!("the attempt ran longer than {} ms", claim.timeout.as_millis());
-            (ErrorType::Timeout, JobError::retry("timed_out", message))
+            JobError { error_type: ErrorType::Timeout, ..JobError::retry("timed_out", message) }
         }
     };
     // An attempt that was lost with its worker is not the task's fault, so it does not count here.
@@ -210,7 +210,7 @@ fn verdict(claim: &Claim, ended: Ended) -> Option<Finish> {
     let again = error.retryable && failures < claim.max_attempts;
     let wait = claim.retry.wait(failures, &mut rand::rng()).max(error.after.unwrap_or_default());
     let kept = TaskError {
-        error_type,
+        error_type: error.error_type,
         code: error.code.to_owned(),
         message: error.message,
         retryable: error.retryable,

@@ -4,9 +4,13 @@ use std::{error::Error, fmt, time::Duration};
 
 use serde_json::Value;
 
+use crate::task::ErrorType;
+
 /// Why an attempt did not succeed, and what should happen next.
 #[derive(Debug)]
 pub struct JobError {
+    /// Which sort of end it is: an error, unless a process of the attempt died.
+    pub error_type: ErrorType,
     /// Another attempt may succeed.
     pub retryable: bool,
     /// A stable word for programs, in snake case.
@@ -22,12 +26,33 @@ pub struct JobError {
 impl JobError {
     /// Another attempt may succeed: the network was down, the other side was busy.
     pub fn retry(code: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { retryable: true, code, message: chain(&*cause.into()), details: None, after: None }
+        Self {
+            error_type: ErrorType::Error,
+            retryable: true,
+            code,
+            message: chain(&*cause.into()),
+            details: None,
+            after: None,
+        }
     }
 
     /// No attempt will succeed: the input is wrong, what it names does not exist.
     pub fn fail(code: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { retryable: false, code, message: chain(&*cause.into()), details: None, after: None }
+        Self {
+            error_type: ErrorType::Error,
+            retryable: false,
+            code,
+            message: chain(&*cause.into()),
+            details: None,
+            after: None,
+        }
+    }
+
+    /// Says that a process of the attempt died, which is nobody's verdict.
+    #[must_use]
+    pub fn crashed(mut self) -> Self {
+        self.error_type = ErrorType::Crash;
+        self
     }
 
     /// Adds facts for programs.

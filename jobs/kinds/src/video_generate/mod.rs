@@ -12,7 +12,9 @@ use std::{sync::Mutex, time::Duration};
 
 use jobs_core::{
     Fault, JobContext, JobError, JobKind, LogLevel, Progress,
-    port::video::{CAPTIONS_FILE, RenderError, RenderProgress, RenderRequest, RenderSink, THUMBNAIL_FILE, VIDEO_FILE},
+    port::video::{
+        CAPTIONS_FILE, RenderError, RenderFault, RenderProgress, RenderRequest, RenderSink, THUMBNAIL_FILE, VIDEO_FILE,
+    },
 };
 use serde_json::Value;
 
@@ -119,6 +121,7 @@ impl RenderSink for Telling<'_> {
 }
 
 fn job_error(error: RenderError) -> JobError {
-    let code = error.code.name();
-    if error.retryable { JobError::retry(code, error) } else { JobError::fail(code, error) }
+    let fault = error.code;
+    let told = if error.retryable { JobError::retry(fault.name(), error) } else { JobError::fail(fault.name(), error) };
+    if fault == RenderFault::RenderCrashed { told.crashed() } else { told }
 }

@@ -90,7 +90,8 @@ impl Store {
                         state = CASE t.state WHEN 'running' THEN said.if_running ELSE said.if_canceling END,
                         finished_at = CASE WHEN said.ends OR t.state = 'canceling' THEN now() END,
                         output = CASE WHEN said.event = 'succeed' THEN said.output::json END,
-                        error = CASE WHEN t.state = 'running' THEN COALESCE(said.error::json, t.error) ELSE t.error END,
+                        error = CASE WHEN said.event = 'succeed' THEN NULL WHEN t.state = 'running'
+                            THEN COALESCE(said.error::json, t.error) ELSE t.error END,
                         due_at = CASE WHEN said.event = 'retry' THEN now() + said.wait_ms * interval '1 millisecond'
                             ELSE t.due_at END,
                         queued_at = CASE WHEN said.event = 'release' THEN now() ELSE t.queued_at END,

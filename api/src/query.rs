@@ -1,10 +1,13 @@
 //! The query of a request: every parameter is known, read once, and all faults are said at once.
 
 use jobs_core::Fault;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 use url::form_urlencoded;
 
-use crate::problem::Problem;
+use crate::{
+    clock::{NO_INSTANT, read_instant},
+    problem::Problem,
+};
 
 /// A query while it is read.
 pub(crate) struct Query {
@@ -66,9 +69,9 @@ impl Query {
     pub(crate) fn instant(&mut self, name: &str) -> Option<OffsetDateTime> {
         // A plus sign that was not escaped reads as a space.
         let text = self.one(name)?.replace(' ', "+");
-        let instant = OffsetDateTime::parse(&text, &Rfc3339).ok();
+        let instant = read_instant(&text);
         if instant.is_none() {
-            self.fault(name, "must be a time as in RFC 3339, for example 2026-01-31T12:00:00Z");
+            self.fault(name, NO_INSTANT);
         }
         instant
     }
@@ -116,6 +119,9 @@ mod tests {
         assert_eq!(query.number("limit", 1, 100), Some(20));
         assert_eq!(query.instant("at").map(OffsetDateTime::unix_timestamp), Some(1_769_857_200));
         assert_eq!(query.with("limit", "3"), "at=2026-01-31T12%3A00%3A00%2B01%3A00&x=a%00&limit=3");
+        let mut query = Query::read(Some("at=9999-12-31T23:59:59-01:00"), &["at"]);
+        assert_eq!(query.instant("at"), None);
+        assert_eq!(query.finish().err().map(|problem| problem.errors[0].pointer.clone()).as_deref(), Some("?at"));
         for bad in ["limit=+5", "limit=", "limit=5.0", "limit=99999999999999999999"] {
             let mut query = Query::read(Some(bad), &["limit"]);
             assert_eq!(query.number("limit", 1, 100), None, "{bad}");

@@ -14,6 +14,7 @@ use futures::FutureExt;
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::Instrument;
+use url::form_urlencoded;
 use uuid::Uuid;
 
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     body,
     clock::{Timestamp, now},
     links::Links,
-    prefer::WAIT_MAX,
+    prefer::{self, WAIT_MAX},
     problem::{Code, Problem},
     videos,
 };
@@ -103,9 +104,10 @@ async fn answer(app: &Shared, request: Request, next: Next) -> Response {
 
 /// A client that asks to wait gets that time on top. What is streamed is limited until its first byte only.
 fn time_limit(request: &Request, usual: Duration) -> Duration {
-    let in_query = request.uri().query().is_some_and(|query| query.contains("wait="));
-    let waits = in_query || request.headers().contains_key("prefer");
-    if waits { usual + WAIT_MAX } else { usual }
+    let pairs = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    let mut waits = pairs.filter(|pair| pair.0 == "wait").filter_map(|pair| pair.1.parse().ok());
+    let in_query = waits.next().map(|seconds| Duration::from_secs(seconds).min(WAIT_MAX));
+    usual + in_query.max(prefer::wait(request.headers())).unwrap_or_default()
 }
 
 impl Asked {
@@ -188,6 +190,8 @@ impl Asked {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
     fn id_of(sent: &[u8]) -> String {
@@ -202,5 +206,20 @@ mod tests {
             assert!(id_of(bad).starts_with("req_"));
         }
         assert!(RequestId::of(&HeaderMap::new()).0.starts_with("req_"));
+    }
+
+    #[test]
+    fn only_those_who_wait_get_more_time() {
+        let limit = |uri: &str, preference: &'static str| {
+            let request = Request::builder().uri(uri).header("prefer", preference).body(Body::empty()).unwrap();
+            time_limit(&request, Duration::from_secs(10)).as_secs()
+        };
+        assert_eq!(limit("/tasks", "wait=20"), 30);
+        assert_eq!(limit("/tasks", "wait=9999"), 70);
+        assert_eq!(limit("/tasks?wait=5", "respond-async"), 15);
+        assert_eq!(limit("/tasks?wait=999", "wait=5"), 70);
+        for usual in ["/tasks", "/tasks?wait=", "/tasks?wait=-1", "/tasks?metadata.wait=9", "/tasks?tag=wait=9"] {
+            assert_eq!(limit(usual, "return=minimal"), 10, "{usual}");
+        }
     }
 }

@@ -6,12 +6,14 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    convert::Infallible,
     time::{Duration, Instant},
 };
 
 use jobs_core::{State, TaskId, Ticket};
 use jobs_queue::QueueError;
 use jobs_store::{Position, Pulse, StoreError};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::leader::Leader;
@@ -27,7 +29,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 
 /// Where the dispatcher is in its rounds.
 #[derive(Default)]
-pub(crate) struct Dispatch {
+struct Dispatch {
     /// Every row up to here was looked at once after it became ready.
     new: Position,
     /// The slow round through everything that is queued.
@@ -54,9 +56,22 @@ impl From<QueueError> for Away {
     }
 }
 
+/// Looks with every pulse.
+pub(crate) async fn run(leader: &Leader, mut pulses: watch::Receiver<Pulse>) -> Result<Infallible, StoreError> {
+    let mut dispatch = Dispatch::default();
+    loop {
+        if pulses.changed().await.is_err() {
+            // The pulse ended, and with it everything here.
+            std::future::pending::<()>().await;
+        }
+        let pulse = *pulses.borrow_and_update();
+        dispatch.tick(leader, pulse).await?;
+    }
+}
+
 impl Dispatch {
     /// Looks once. Without Redis it waits for a later tick: workers go on by the rows meanwhile.
-    pub(crate) async fn tick(&mut self, leader: &Leader, pulse: Pulse) -> Result<(), StoreError> {
+    async fn tick(&mut self, leader: &Leader, pulse: Pulse) -> Result<(), StoreError> {
         match self.look(leader, pulse).await {
             Ok(()) => {
                 if std::mem::take(&mut self.troubled) {
@@ -113,8 +128,8 @@ impl Dispatch {
         // What became ready since the last look.
         loop {
             let (ready, next) = leader.store.queued(self.new, PUSHED, BATCH).await?;
-            self.new = next;
             push_missing(leader, &ready).await?;
+            self.new = next;
             if ready.len() < BATCH as usize {
                 break;
             }

@@ -7,10 +7,14 @@ use std::{
 
 use jobs_core::{TaskId, Ticket};
 use jobs_queue::Queue;
-use jobs_store::{Leadership, Store, StoreError};
+use jobs_store::{Leadership, Pulse, Store, StoreError};
+use tokio::sync::watch;
 use tracing::warn;
 
-use crate::{dispatch::Dispatch, reap, retain::Retain, timer::Timer};
+use crate::{dispatch, reap, retain, timer::Timer};
+
+/// Postgres does not wait longer than this for Redis.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The leading scheduler.
 pub(crate) struct Leader {
@@ -26,12 +30,16 @@ impl Leader {
     }
 
     /// Leads until Postgres is not available; gives what was seen then.
+    ///
+    /// What looks after Redis, after timers and after old rows runs beside the pulse: nothing keeps lost workers waiting.
     pub(crate) async fn lead(&self, leadership: Leadership) -> StoreError {
-        // Both end only with an error, and the leadership with them.
-        let timer = Timer::new(self);
+        let (pulses, seen) = watch::channel(Pulse::default());
+        let timer = Timer::new(self, seen.clone());
         let lost: Result<Infallible, StoreError> = tokio::select! {
-            error = self.tick(leadership) => error,
+            error = self.tick(leadership, pulses) => error,
             error = timer.run() => error,
+            error = dispatch::run(self, seen) => error,
+            never = retain::run(self) => match never {},
         };
         match lost {
             Err(error) => error,
@@ -39,11 +47,9 @@ impl Leader {
         }
     }
 
-    async fn tick(&self, mut leadership: Leadership) -> Result<Infallible, StoreError> {
+    async fn tick(&self, mut leadership: Leadership, pulses: watch::Sender<Pulse>) -> Result<Infallible, StoreError> {
         // Nobody is blamed for a silence that we could not have heard through.
         let connected = Instant::now();
-        let mut dispatch = Dispatch::default();
-        let mut retain = Retain::default();
         loop {
             let pulse = leadership.pulse(self.lease).await?;
             if pulse.silent_workers && connected.elapsed() >= self.lease {
@@ -52,8 +58,7 @@ impl Leader {
             } else if pulse.orphans {
                 reap::take_back(self).await?;
             }
-            dispatch.tick(self, pulse).await?;
-            retain.tick(self).await?;
+            pulses.send_replace(pulse);
             // A lease that is about to end is not waited for until the next tick. One that lives is renewed long before.
             let next_lease = pulse.next_lease.map_or(self.tick, |left| left + Duration::from_millis(5));
             tokio::time::sleep(self.tick.min(next_lease)).await;
@@ -61,21 +66,20 @@ impl Leader {
     }
 
     /// Puts tasks in their queues. A failure is left to the dispatcher, which finds what is missing.
-    pub(crate) async fn push(&self, ready: &[Ticket]) -> bool {
-        let pushed = self.queue.push(ready).await;
-        if let Err(error) = &pushed {
-            warn!(
-                error = error as &dyn std::error::Error,
-                tasks = ready.len(),
-                "could not push; trying again with the next tick"
-            );
+    pub(crate) async fn push(&self, ready: &[Ticket]) {
+        match tokio::time::timeout(PATIENCE, self.queue.push(ready)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                warn!(error, tasks = ready.len(), "could not push; the dispatcher will");
+            }
+            Err(_) => warn!(tasks = ready.len(), "Redis is too slow to push to; the dispatcher will"),
         }
-        pushed.is_ok()
     }
 
     /// Tells who watches these tasks.
     pub(crate) async fn announce(&self, tasks: &[TaskId]) {
         // Watchers look for themselves while Redis is away.
-        let _ = self.queue.announce(tasks).await;
+        let _ = tokio::time::timeout(PATIENCE, self.queue.announce(tasks)).await;
     }
 }

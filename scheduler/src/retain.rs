@@ -1,8 +1,9 @@
 //! What is forgotten in time, looked after once an hour.
 
-use std::time::{Duration, Instant};
+use std::{convert::Infallible, time::Duration};
 
 use jobs_store::StoreError;
+use tracing::warn;
 
 use crate::leader::Leader;
 
@@ -12,19 +13,21 @@ const KEYS: Duration = Duration::from_secs(24 * 3_600);
 /// How long a worker that ended is remembered.
 const WORKERS: Duration = Duration::from_secs(24 * 3_600);
 
-#[derive(Default)]
-pub(crate) struct Retain {
-    last: Option<Instant>,
+/// At most so many rows go in one statement.
+const BATCH: u32 = 5_000;
+
+/// Forgets, for ever. What cannot be forgotten now is tried again with the next hour.
+pub(crate) async fn run(leader: &Leader) -> Infallible {
+    loop {
+        if let Err(error) = forget(leader).await {
+            warn!(error = &error as &dyn std::error::Error, "could not forget what is old");
+        }
+        tokio::time::sleep(HOUR).await;
+    }
 }
 
-impl Retain {
-    pub(crate) async fn tick(&mut self, leader: &Leader) -> Result<(), StoreError> {
-        if self.last.is_some_and(|last| last.elapsed() < HOUR) {
-            return Ok(());
-        }
-        leader.store.forget_keys(KEYS).await?;
-        leader.store.forget_workers(WORKERS).await?;
-        self.last = Some(Instant::now());
-        Ok(())
-    }
+async fn forget(leader: &Leader) -> Result<(), StoreError> {
+    while leader.store.forget_keys(KEYS, BATCH).await? == u64::from(BATCH) {}
+    leader.store.forget_workers(WORKERS).await?;
+    Ok(())
 }

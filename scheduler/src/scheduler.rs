@@ -31,7 +31,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
                 Ok(leadership) => {
                     info!("leading");
                     let leader = Leader::new(store.clone(), queue.clone(), config.worker.lease, config.scheduler.tick);
-                    leader.lead(leadership).await
+                    // On the heap: it does several things at once.
+                    Box::pin(leader.lead(leadership)).await
                 }
                 Err(error) => error,
             };

@@ -3,7 +3,8 @@
 use std::{convert::Infallible, time::Duration};
 
 use jobs_core::TaskId;
-use jobs_store::{Channel, Listener, StoreError};
+use jobs_store::{Channel, Listener, Pulse, StoreError};
+use tokio::{sync::watch, time::Instant};
 use tracing::info;
 
 use crate::leader::Leader;
@@ -16,15 +17,16 @@ const LOOK: Duration = Duration::from_secs(30);
 /// The timers of the leader.
 pub(crate) struct Timer<'a> {
     leader: &'a Leader,
+    pulses: watch::Receiver<Pulse>,
 }
 
 impl<'a> Timer<'a> {
-    pub(crate) fn new(leader: &'a Leader) -> Self {
-        Self { leader }
+    pub(crate) fn new(leader: &'a Leader, pulses: watch::Receiver<Pulse>) -> Self {
+        Self { leader, pulses }
     }
 
     /// Runs until Postgres is not available.
-    pub(crate) async fn run(&self) -> Result<Infallible, StoreError> {
+    pub(crate) async fn run(mut self) -> Result<Infallible, StoreError> {
         // Before the first look: what is said from now on is heard.
         let mut listener = self.leader.store.listen(Channel::Due).await?;
         loop {
@@ -35,11 +37,19 @@ impl<'a> Timer<'a> {
         }
     }
 
-    /// Until the next timer ends or somebody sets an earlier one.
-    async fn sleep(&self, listener: &mut Listener, next: Duration) -> Result<(), StoreError> {
+    /// Until the next timer ends, or somebody sets an earlier one; the pulse sees it if the word of that was lost.
+    async fn sleep(&mut self, listener: &mut Listener, next: Duration) -> Result<(), StoreError> {
+        let until = Instant::now() + next;
+        let earlier =
+            |pulse: &Pulse| pulse.timer.is_some_and(|left| Instant::now() + left + Duration::from_millis(100) < until);
+        // What was seen before the rows were read is not news.
+        self.pulses.mark_unchanged();
         tokio::select! {
-            () = tokio::time::sleep(next) => Ok(()),
+            () = tokio::time::sleep_until(until) => Ok(()),
             word = listener.hear() => word.map(drop),
+            () = async {
+                while self.pulses.changed().await.is_ok() && !earlier(&self.pulses.borrow_and_update()) {}
+            } => Ok(()),
         }
     }
 

@@ -374,6 +374,29 @@ async fn a_task_that_takes_its_workers_down_is_poison_and_its_neighbours_finish(
 }
 
 #[tokio::test]
+async fn a_claim_that_the_worker_never_heard_of_is_given_back() {
+    let mut system = System::builder()
+        .worker("default=1")
+        .env("LONGSHORE_WORKER_LEASE", "1s")
+        .env("LONGSHORE_WORKER_HEARTBEAT", "250ms")
+        .start()
+        .await;
+    let id = system.client.submit("echo", json!({}), json!({ "queue": "aside" })).await;
+    let store = system.database.store();
+    let worker = store.workers().await.expect("the workers")[0].id;
+
+    // As if the answer to the worker's claim had been lost: the row says that it holds the task.
+    let task: jobs_core::TaskId = id.parse().expect("an id");
+    assert_eq!(store.claim(worker, &[task]).await.expect("a claim").len(), 1);
+
+    system.client.wait(&id, "queued", LONG).await;
+    system.start_worker("aside=1").await;
+    system.client.wait(&id, "succeeded", LONG).await;
+    assert_eq!(system.client.moves(&id).await, ["submit", "start", "release", "start", "succeed"]);
+    system.holds(&[id]).await;
+}
+
+#[tokio::test]
 async fn an_attempt_that_is_deaf_is_abandoned_and_its_neighbours_do_not_notice() {
     let system = System::builder().env("LONGSHORE_WORKER_ECHO_FAULTS", "true").worker("default=4").start().await;
     let options = json!({ "timeout_ms": 500, "max_attempts": 1 });

@@ -342,3 +342,34 @@ async fn watchers_are_woken_after_redis_came_back() {
     queue.announce(&[task]).await.expect("announce");
     soon("a change", Duration::from_secs(1), watch.changed()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_begins_to_watch_while_redis_is_away_hears_of_changes_afterwards() {
+    let servers = Servers::private();
+    let queue = queue(&servers);
+    let hub = Hub::start(&queue, CancellationToken::new());
+    let mut before = hub.watch(TaskId::new());
+    soon("the first look", SOON, before.changed()).await;
+
+    servers.own().stop_redis().expect("stop");
+    soon("a look without Redis", SOON, before.changed()).await;
+    let task = TaskId::new();
+    let mut watch = hub.watch(task);
+    // Many come and go meanwhile, and come back.
+    for _ in 0..10_000 {
+        drop(hub.watch(TaskId::new()));
+    }
+    drop(hub.watch(before.task()));
+    soon("a look without Redis", SOON, watch.changed()).await;
+    servers.own().start_redis().expect("start");
+    eventually("Redis is back", SOON, async || queue.ping().await.ok()).await;
+    eventually("the subscription is back", SOON, async || {
+        tokio::time::timeout(Duration::from_millis(1_500), watch.changed()).await.is_err().then_some(())
+    })
+    .await;
+    // All looks until now are one.
+    soon("the looks until now", SOON, before.changed()).await;
+    queue.announce(&[task, before.task()]).await.expect("announce");
+    soon("a change", Duration::from_secs(1), watch.changed()).await;
+    soon("a change", Duration::from_secs(1), before.changed()).await;
+}

@@ -82,7 +82,7 @@ async fn fifty_parallel_submissions_under_one_key_are_one_task_and_49_replays() 
         match answer.expect("no panic") {
             Submitted::Accepted(task) => (accepted, _) = (accepted + 1, ids.insert(task.id)),
             Submitted::Replayed(task) => (replayed, _) = (replayed + 1, ids.insert(task.id)),
-            Submitted::KeyTaken => panic!("the requests are the same"),
+            Submitted::KeyTaken | Submitted::Forgotten => panic!("the requests are the same"),
         }
     }
     assert_eq!((accepted, replayed, ids.len()), (1, 49, 1));
@@ -91,6 +91,19 @@ async fn fifty_parallel_submissions_under_one_key_are_one_task_and_49_replays() 
 
     let other = store.submit(&[keyed("once", 2)]).await.expect("submit").remove(0);
     assert!(matches!(other, Submitted::KeyTaken), "{other:?}");
+}
+
+#[tokio::test]
+async fn a_task_that_was_stored_by_a_call_whose_answer_was_lost_is_accepted_once() {
+    let database = Database::new(&Servers::shared()).await;
+    let store = database.store();
+    let task = keyed("once", 1);
+    let first = store.submit(std::slice::from_ref(&task)).await.expect("submit").remove(0);
+    let again = store.submit(std::slice::from_ref(&task)).await.expect("submit").remove(0);
+    assert!(matches!(first, Submitted::Accepted(_)), "{first:?}");
+    assert!(matches!(again, Submitted::Accepted(_)), "{again:?}");
+    assert_eq!(database.count("SELECT count(*) FROM tasks").await, 1);
+    assert_eq!(database.count("SELECT count(*) FROM task_events").await, 1);
 }
 
 #[tokio::test]

@@ -22,11 +22,19 @@ use crate::{
     recorder::{End, Recorder},
     reporter::Reporter,
     scratch::Scratch,
-    source::Ticket,
+    source::Claimed,
 };
 
 /// An attempt that was asked to stop may tidy up for so long.
 const GRACE: Duration = Duration::from_secs(5);
+/// One that may be started by somebody else at any moment.
+pub(crate) const FENCED_GRACE: Duration = Duration::from_millis(500);
+/// One whose process has to end.
+const RELEASED_GRACE: Duration = Duration::from_millis(1_200);
+/// No wait for the next attempt is longer than this.
+const WAIT_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// The files of an attempt that failed hold nobody up for longer than this.
+const DISCARD_MAX: Duration = Duration::from_secs(2);
 
 /// What attempts need; one for all of them.
 pub(crate) struct Attempts {
@@ -64,8 +72,8 @@ enum Ended {
 
 impl Attempts {
     /// Runs one attempt to its end and hands its verdict to the recorder.
-    pub(crate) async fn run(&self, ticket: Ticket, queue: Arc<str>) {
-        let claim = &ticket.claim;
+    pub(crate) async fn run(&self, claimed: Claimed, queue: Arc<str>) {
+        let claim = &claimed.claim;
         let span = info_span!(
             "attempt",
             task.id = %claim.task,
@@ -75,9 +83,9 @@ impl Attempts {
         );
         async {
             info!("started");
-            let ended = self.attempt(&ticket).await;
-            let speaker = (ticket.life.id, claim.task, claim.epoch);
-            self.reporter.flush(speaker, &ticket.life.over).await;
+            let ended = self.attempt(&claimed).await;
+            let speaker = (claimed.life.id, claim.task, claim.epoch);
+            self.reporter.flush(speaker, &claimed.life.over).await;
             let Some(finish) = verdict(claim, ended) else {
                 self.held.remove(claim.task, claim.epoch);
                 warn!("abandoned: the lease has ended");
@@ -88,19 +96,19 @@ impl Attempts {
                 None => info!(event = finish.event.name(), "ended"),
             }
             // The recorder outlives every attempt.
-            let _ = self.recorder.send(End { worker: ticket.life.id, queue, finish }).await;
+            let _ = self.recorder.send(End { worker: claimed.life.id, queue, finish }).await;
         }
         .instrument(span)
         .await;
     }
 
-    async fn attempt(&self, ticket: &Ticket) -> Ended {
-        let claim = &ticket.claim;
+    async fn attempt(&self, claimed: &Claimed) -> Ended {
+        let claim = &claimed.claim;
         // It may have waited for its turn in this process.
-        if ticket.life.over.is_cancelled() {
+        if claimed.life.over.is_cancelled() {
             return Ended::Fenced;
         }
-        if ticket.cancel.is_cancelled() {
+        if claimed.cancel.is_cancelled() {
             return Ended::Stopped;
         }
         if self.release.is_cancelled() {
@@ -113,7 +121,7 @@ impl Attempts {
         // The kind's own token: it hears of every reason to stop, the task's hears of one.
         let stop = CancellationToken::new();
         let host = Arc::new(Host {
-            worker: ticket.life.id,
+            worker: claimed.life.id,
             task: claim.task,
             epoch: claim.epoch,
             reporter: self.reporter.clone(),
@@ -128,21 +136,22 @@ impl Attempts {
         let input = claim.input.clone();
         let work = async move { kind.run(&input, &cx).await }.in_current_span();
         let running = self.runtime.spawn(work);
-        let ended = self.watch(running, ticket, &stop).await;
+        let ended = self.watch(running, claimed, &stop).await;
         if !matches!(ended, Ended::Returned(Ok(_))) {
-            host.discard_uploads().await;
+            // What is left after that goes with the task.
+            let _ = tokio::time::timeout(DISCARD_MAX, host.discard_uploads()).await;
         }
         ended
     }
 
     /// Waits for the end of an attempt, whatever comes first.
-    async fn watch(&self, mut running: Running, ticket: &Ticket, stop: &CancellationToken) -> Ended {
+    async fn watch(&self, mut running: Running, claimed: &Claimed, stop: &CancellationToken) -> Ended {
         let ended = tokio::select! {
             done = &mut running => return returned(done),
-            () = tokio::time::sleep(ticket.claim.timeout) => Ended::TimedOut,
-            () = ticket.cancel.cancelled() => Ended::Stopped,
+            () = tokio::time::sleep(claimed.claim.timeout) => Ended::TimedOut,
+            () = claimed.cancel.cancelled() => Ended::Stopped,
             () = self.release.cancelled() => Ended::Released,
-            () = ticket.life.over.cancelled() => Ended::Fenced,
+            () = claimed.life.over.cancelled() => Ended::Fenced,
         };
         stop.cancel();
         self.wind_up(running, ended).await
@@ -151,10 +160,8 @@ impl Attempts {
     /// Gives an attempt that was asked to stop the time to do so. If it did its work meanwhile, that counts.
     async fn wind_up(&self, mut running: Running, ended: Ended) -> Ended {
         let grace = match ended {
-            // Somebody else may start it at any moment.
-            Ended::Fenced => GRACE / 10,
-            // The process has to end.
-            Ended::Released => GRACE / 4,
+            Ended::Fenced => FENCED_GRACE,
+            Ended::Released => RELEASED_GRACE,
             _ => GRACE,
         };
         match tokio::time::timeout(grace, &mut running).await {
@@ -208,7 +215,7 @@ fn verdict(claim: &Claim, ended: Ended) -> Option<Finish> {
     // An attempt that was lost with its worker is not the task's fault, so it does not count here.
     let failures = claim.attempt.saturating_sub(claim.lost).max(1);
     let again = error.retryable && failures < claim.max_attempts;
-    let wait = claim.retry.wait(failures, &mut rand::rng()).max(error.after.unwrap_or_default());
+    let wait = claim.retry.wait(failures, &mut rand::rng()).max(error.after.unwrap_or_default()).min(WAIT_MAX);
     let kept = TaskError {
         error_type: error.error_type,
         code: error.code.to_owned(),

@@ -38,6 +38,11 @@ impl Held {
         self.lock().remove(&(task, epoch));
     }
 
+    /// Whether it is one of them.
+    pub(crate) fn knows(&self, task: TaskId, epoch: i32) -> bool {
+        self.lock().contains_key(&(task, epoch))
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.lock().len()

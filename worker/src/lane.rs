@@ -11,7 +11,7 @@ use tracing::{error, warn};
 
 use crate::{
     attempt::Attempts,
-    source::{QueueSource, Ticket},
+    source::{Claimed, QueueSource},
 };
 
 /// One queue of a worker.
@@ -31,13 +31,13 @@ impl Lane {
             let load = Arc::new(Load::new(self.slots));
             let feed = Feed::new(self.source.clone(), load.clone(), stop.clone());
             let (attempts, queue) = (self.attempts.clone(), self.name.clone());
-            let handler = service_fn(move |task: Task<Ticket>| {
+            let handler = service_fn(move |task: Task<Claimed>| {
                 let (attempts, queue, load) = (attempts.clone(), queue.clone(), load.clone());
                 async move {
                     let began = tokio::time::Instant::now();
-                    let (ticket, _) = task.take();
+                    let (claimed, _) = task.take();
                     // A task of its own, so that attempts end side by side and not in turns.
-                    let done = tokio::spawn(async move { attempts.run(ticket, queue).await }).await;
+                    let done = tokio::spawn(async move { attempts.run(claimed, queue).await }).await;
                     load.end(began.elapsed());
                     if let Err(error) = done {
                         error!(error = &error as &dyn std::error::Error, "an attempt was not brought to its end");

@@ -4,6 +4,7 @@
 //! so that a kind that blocks its thread is neither taken for a dead worker nor keeps results from being recorded.
 
 mod attempt;
+mod audit;
 mod courier;
 mod held;
 mod host;

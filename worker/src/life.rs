@@ -15,7 +15,10 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::held::Held;
+use crate::{audit::Audit, held::Held};
+
+/// So long a server that refuses connections is taken for one that is down for everybody.
+const REFUSED_MAX: Duration = Duration::from_secs(60);
 
 /// One life.
 #[derive(Debug)]
@@ -88,13 +91,14 @@ async fn beat(
         }
     };
     while !stop.is_cancelled() {
-        let Some(life) = begin(&config, &store, &stop).await else { break };
+        let Some((life, registered)) = begin(&config, &store, &stop).await else { break };
         lives.send_replace(Some(life.clone()));
-        live(&config, &store, &life, &held, &nudge, &stop).await;
+        live(&config, &store, &life, registered, &held, &nudge, &stop).await;
         lives.send_replace(None);
-        let orderly = stop.is_cancelled();
-        if !orderly {
+        if !stop.is_cancelled() {
             life.over.cancel();
+            // Goodbye lets others start what we hold: first it has to have stopped here.
+            tokio::time::sleep(crate::attempt::FENCED_GRACE + Duration::from_millis(100)).await;
         }
         // In order: what is still held is taken back at once. After a fence: so is what the rows say that we hold.
         let farewell = tokio::time::timeout(config.beat, store.deregister(life.id));
@@ -105,17 +109,18 @@ async fn beat(
     store.close().await;
 }
 
-/// Registers a new life, however long it takes.
-async fn begin(config: &HeartConfig, store: &Store, stop: &CancellationToken) -> Option<Arc<Life>> {
+/// Registers a new life, however long it takes; gives it with the time that its lease counts from.
+async fn begin(config: &HeartConfig, store: &Store, stop: &CancellationToken) -> Option<(Arc<Life>, Instant)> {
     let id = WorkerId::new();
     let mut told = false;
     loop {
+        let sent = Instant::now();
         let registered =
             store.register(id, &config.name, std::process::id(), &config.queues, env!("CARGO_PKG_VERSION"));
         match registered.await {
             Ok(()) => {
                 info!(worker = %id, name = config.name, "registered");
-                return Some(Arc::new(Life { id, over: CancellationToken::new() }));
+                return Some((Arc::new(Life { id, over: CancellationToken::new() }), sent));
             }
             Err(error) if !told => {
                 warn!(error = &error as &dyn std::error::Error, "cannot register yet; trying until Postgres is there");
@@ -128,32 +133,47 @@ async fn begin(config: &HeartConfig, store: &Store, stop: &CancellationToken) ->
 }
 
 /// Beats until the life is over or the worker stops.
-async fn live(config: &HeartConfig, store: &Store, life: &Life, held: &Held, nudge: &Notify, stop: &CancellationToken) {
+async fn live(
+    config: &HeartConfig,
+    store: &Store,
+    life: &Life,
+    registered: Instant,
+    held: &Held,
+    nudge: &Notify,
+    stop: &CancellationToken,
+) {
+    let mut audit = Audit::new(config.lease * 5);
     let mut heart = store.heart();
     // Before the lease can end by the clock of anybody else, whatever a beat takes on its way.
     let patience = config.lease.saturating_sub(config.beat).max(config.beat);
-    let mut proven = Instant::now();
+    let (mut heard, mut proven) = (registered, registered);
     let mut troubled = false;
     loop {
         let sent = Instant::now();
         let left = patience.saturating_sub(proven.elapsed());
-        match tokio::time::timeout(left.max(Duration::from_millis(1)), heart.beat(life.id)).await {
+        let beaten = tokio::select! {
+            beaten = tokio::time::timeout(left.max(Duration::from_millis(1)), heart.beat(life.id)) => beaten,
+            () = stop.cancelled() => return,
+        };
+        match beaten {
             Ok(Ok(Beat::Alive(to_stop))) => {
                 if troubled {
                     info!(worker = %life.id, "beating again");
                 }
-                (proven, troubled) = (sent, false);
+                (heard, proven, troubled) = (sent, sent, false);
                 for (task, epoch) in to_stop {
                     held.cancel(task, epoch);
                 }
+                audit.look(store, life.id, held).await;
             }
             Ok(Ok(Beat::Ended)) => {
                 warn!(worker = %life.id, "the lease has ended: stopping all attempts and starting anew");
                 return;
             }
             Ok(Err(error)) => {
-                // A server that refuses everybody gives nobody our tasks, and it blames nobody until it has been up for a lease.
-                if error.is_refusal() {
+                // A server that refuses everybody gives nobody our tasks, and it blames nobody until it has been up for a
+                // lease. But the refusal may be meant for us alone, so this ends, too; the fence holds in any case.
+                if error.is_refusal() && heard.elapsed() < REFUSED_MAX {
                     proven = sent;
                 }
                 if !troubled {

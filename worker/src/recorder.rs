@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use jobs_core::WorkerId;
+use jobs_core::{Event, TaskError, WorkerId, task::ErrorType};
 use jobs_store::{
-    Store,
-    transition::{Finish, Recorded},
+    Store, StoreError,
+    transition::{Finish, Finished, Recorded},
 };
 use tokio::sync::mpsc;
 use tracing::{error, warn};
@@ -70,27 +70,16 @@ async fn write(store: Store, held: Arc<Held>, courier: Courier, ends: Arc<tokio:
 
 async fn record(store: &Store, held: &Held, courier: &Courier, worker: WorkerId, ends: Vec<(Arc<str>, Finish)>) {
     let (queues, finishes): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
-    let mut wait = Duration::from_millis(50);
-    let finished = loop {
-        match store.finish(worker, &finishes).await {
-            Ok(finished) => break Some(finished),
-            Err(error) if is_passing(&error) => {
-                warn!(error = &error as &dyn std::error::Error, ends = finishes.len(), "results wait for Postgres");
-            }
-            Err(error) => {
-                error!(error = &error as &dyn std::error::Error, ends = finishes.len(), "results cannot be recorded");
-                break None;
-            }
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(Duration::from_secs(1));
+    let finished = match finish(store, worker, &finishes).await {
+        Ok(finished) => finished,
+        // One of them is at fault: it must not cost the others their results.
+        Err(_) => one_by_one(store, worker, &finishes).await,
     };
     let mut gone: HashMap<Arc<str>, Vec<_>> = HashMap::new();
     for (queue, finish) in queues.into_iter().zip(&finishes) {
         held.remove(finish.task, finish.epoch);
         gone.entry(queue).or_default().push(finish.task);
     }
-    let Some(finished) = finished else { return };
     for (finish, recorded) in finishes.iter().zip(&finished.recorded) {
         if *recorded == Recorded::Fenced {
             warn!(task.id = %finish.task, epoch = finish.epoch, event = finish.event.name(), "fenced: the attempt was not ours any more");
@@ -103,4 +92,55 @@ async fn record(store: &Store, held: &Held, courier: &Courier, worker: WorkerId,
         courier.send(Errand::Push(finished.ready));
     }
     courier.send(Errand::Announce(finishes.iter().map(|finish| finish.task).collect()));
+}
+
+/// Writes until it is written, or cannot be.
+async fn finish(store: &Store, worker: WorkerId, finishes: &[Finish]) -> Result<Finished, StoreError> {
+    let mut wait = Duration::from_millis(50);
+    loop {
+        match store.finish(worker, finishes).await {
+            Ok(finished) => return Ok(finished),
+            Err(error) if is_passing(&error) => {
+                warn!(error = &error as &dyn std::error::Error, ends = finishes.len(), "results wait for Postgres");
+            }
+            Err(error) => {
+                error!(error = &error as &dyn std::error::Error, ends = finishes.len(), "results cannot be recorded");
+                return Err(error);
+            }
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(1));
+    }
+}
+
+/// Records each by itself. A result that cannot be stored is a failure of its task, which its owner is told.
+async fn one_by_one(store: &Store, worker: WorkerId, finishes: &[Finish]) -> Finished {
+    let mut all = Finished::default();
+    for each in finishes {
+        let done = match finish(store, worker, std::slice::from_ref(each)).await {
+            Ok(done) => Ok(done),
+            Err(error) => {
+                let refused = TaskError {
+                    error_type: ErrorType::Error,
+                    code: "result_not_storable".into(),
+                    message: "the result of the attempt could not be stored".into(),
+                    retryable: false,
+                    // The history row has the attempt's number, too.
+                    attempt: each.error.as_ref().map_or(0, |error| error.attempt),
+                    details: None,
+                };
+                let failed = Finish { event: Event::Fail, output: None, error: Some(refused), ..each.clone() };
+                finish(store, worker, &[failed]).await.map_err(|_| error)
+            }
+        };
+        match done {
+            Ok(mut done) => {
+                all.recorded.append(&mut done.recorded);
+                all.ready.append(&mut done.ready);
+            }
+            // The audit of what this worker holds gives the task back.
+            Err(_) => all.recorded.push(Recorded::Fenced),
+        }
+    }
+    all
 }

@@ -53,12 +53,17 @@ impl Reporter {
     }
 
     /// The latest progress of an attempt; it replaces one that was not written yet.
-    pub(crate) fn progress(&self, speaker: Speaker, progress: Progress) {
+    pub(crate) fn progress(&self, speaker: Speaker, mut progress: Progress) {
+        // Postgres cannot store it, and one attempt's word must not cost another's.
+        for text in [&mut progress.phase, &mut progress.message, &mut progress.unit].into_iter().flatten() {
+            text.retain(|char| char != '\0');
+        }
         self.change(speaker, |said| said.progress = Some(progress));
     }
 
     /// A line of an attempt's log.
     pub(crate) fn log(&self, speaker: Speaker, level: LogLevel, mut line: String) {
+        line.retain(|char| char != '\0');
         if line.len() > LINE_MAX {
             let end = (0..=LINE_MAX).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
             line.truncate(end);

@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use jobs_core::{Event, TaskId};
+use jobs_core::{Event, State, TaskId};
 use jobs_queue::{Queue, Source, Wake};
 use jobs_store::{
     Store,
@@ -25,7 +25,7 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(250);
 
 /// A task that this worker holds.
-pub(crate) struct Ticket {
+pub(crate) struct Claimed {
     /// The life that holds it.
     pub(crate) life: Arc<Life>,
     /// The task.
@@ -60,7 +60,7 @@ impl QueueSource {
         Self { name, store, queue, wake, lives, held, courier, recorder }
     }
 
-    async fn take(&self, want: usize, stop: &CancellationToken) -> Vec<Ticket> {
+    async fn take(&self, want: usize, stop: &CancellationToken) -> Vec<Claimed> {
         let mut lives = self.lives.clone();
         let mut without_redis = false;
         loop {
@@ -85,9 +85,9 @@ impl QueueSource {
                 }
             };
             if !ids.is_empty() {
-                let tickets = self.claim(&life, &ids).await;
-                if !tickets.is_empty() {
-                    return tickets;
+                let claimed = self.claim(&life, &ids, stop).await;
+                if !claimed.is_empty() {
+                    return claimed;
                 }
                 // Nobody's any more; there may be others behind them.
                 if !without_redis {
@@ -117,7 +117,7 @@ impl QueueSource {
     }
 
     /// Claims ids, however long Postgres takes to answer; gives what is ours, and lets the queue forget the rest.
-    async fn claim(&self, life: &Arc<Life>, ids: &[TaskId]) -> Vec<Ticket> {
+    async fn claim(&self, life: &Arc<Life>, ids: &[TaskId], stop: &CancellationToken) -> Vec<Claimed> {
         let mut wait = Duration::from_millis(50);
         let mut doubtful = false;
         let claims = loop {
@@ -139,23 +139,42 @@ impl QueueSource {
                     return Vec::new();
                 }
             }
-            tokio::select! { () = tokio::time::sleep(wait) => {}, () = life.over.cancelled() => return Vec::new() }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = life.over.cancelled() => return Vec::new(),
+                // The ids stay held in Redis, and the dispatcher finds them there.
+                () = stop.cancelled() => return Vec::new(),
+            }
             wait = (wait * 2).min(Duration::from_secs(1));
         };
         let ours: HashSet<TaskId> = claims.iter().map(|claim| claim.task).collect();
         if doubtful {
             self.give_back_unknown(life, ids, &ours).await;
         }
+        if ours.is_empty() && !self.store.lives(life.id).await.unwrap_or(true) {
+            self.put_back(ids).await;
+            // The heart hears of it with its next beat.
+            life.over.cancelled().await;
+            return Vec::new();
+        }
         let others: Vec<TaskId> = ids.iter().copied().filter(|id| !ours.contains(id)).collect();
         if !others.is_empty() {
             self.courier.send(Errand::Forget(self.name.to_string(), others));
         }
         self.courier.send(Errand::Announce(ours.into_iter().collect()));
-        let ticket = |claim: Claim| {
+        let hold = |claim: Claim| {
             let cancel = self.held.add(claim.task, claim.epoch);
-            Ticket { life: life.clone(), claim, cancel }
+            Claimed { life: life.clone(), claim, cancel }
         };
-        claims.into_iter().map(ticket).collect()
+        claims.into_iter().map(hold).collect()
+    }
+
+    /// A worker that was taken for dead claims nothing: what it took from Redis is for others.
+    async fn put_back(&self, ids: &[TaskId]) {
+        // After a failure the dispatcher finds them.
+        let states = self.store.states(ids).await.unwrap_or_default();
+        let waiting = states.into_iter().filter(|(_, state)| *state == State::Queued);
+        self.courier.send(Errand::Push(waiting.map(|(ticket, _)| ticket).collect()));
     }
 
     /// A claim whose answer was lost may have succeeded: what the rows say we hold, and we do not know, is given back.
@@ -183,15 +202,15 @@ impl QueueSource {
 }
 
 impl Source for QueueSource {
-    type Item = Ticket;
+    type Item = Claimed;
 
-    async fn next(&self, want: usize, stop: &CancellationToken) -> Vec<Ticket> {
+    async fn next(&self, want: usize, stop: &CancellationToken) -> Vec<Claimed> {
         self.take(want, stop).await
     }
 
-    async fn give_back(&self, tickets: Vec<Ticket>) {
-        for ticket in tickets {
-            self.release(&ticket.life, ticket.claim.task, ticket.claim.epoch).await;
+    async fn give_back(&self, unstarted: Vec<Claimed>) {
+        for Claimed { life, claim, .. } in unstarted {
+            self.release(&life, claim.task, claim.epoch).await;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use jobs_artifacts::Artifacts;
-use jobs_core::Engines;
+use jobs_core::{Engines, Registry};
 use jobs_queue::Queue;
 use jobs_runtime::{config::Config, shutdown::Shutdown};
 use jobs_store::{Channel, Listener, Store, StoreConfig};
@@ -26,9 +26,11 @@ use crate::{
 };
 
 /// What still runs when the worker has to stop may tidy up for so long.
-const STOPPING: Duration = Duration::from_millis(2_500);
+const STOPPING: Duration = Duration::from_millis(1_500);
 /// How long results may take to be written down before the process ends without them.
-const FAREWELL: Duration = Duration::from_millis(1_500);
+const FAREWELL: Duration = Duration::from_millis(1_000);
+/// How long the last words to Redis and Postgres may take, each.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Runs a worker until `shutdown`, then drains: takes nothing new, lets what runs finish, gives back the rest.
 ///
@@ -47,7 +49,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let queue = Queue::open(redis_url, &config.redis.prefix).context("read REDIS_URL")?;
     let artifacts = Artifacts::open(&config.artifacts_url()).context("open the artifact store")?;
     let scratch = Scratch::open(&config.data_dir).context("make a place for scratch directories")?;
-    let queues = served(&config);
+    let registry = jobs_kinds::registry();
+    let engines = engines(&config);
+    let queues = served(&config, &registry, &engines);
 
     let held = Arc::new(Held::default());
     let (courier, courier_done) = Courier::start(queue.clone());
@@ -69,8 +73,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let kinds = tokio::runtime::Builder::new_multi_thread().thread_name("kinds").enable_all().build()?;
     let release = CancellationToken::new();
     let attempts = Arc::new(Attempts {
-        registry: jobs_kinds::registry(),
-        engines: engines(&config),
+        registry,
+        engines,
         store: store.clone(),
         artifacts,
         scratch: scratch.clone(),
@@ -112,17 +116,19 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     }
     control.cancel();
     let _ = listening.await;
-    if tokio::time::timeout(Duration::from_secs(1), courier_done).await.is_err() {
+    if tokio::time::timeout(GOODBYE, courier_done).await.is_err() {
         warn!("Redis was not told of everything; the scheduler will make up for it");
     }
     // Last: until here nobody may take this worker for dead.
-    if let Some(heart) = Arc::into_inner(heart) {
-        heart.stop().await;
+    if let Some(heart) = Arc::into_inner(heart)
+        && tokio::time::timeout(GOODBYE, heart.stop()).await.is_err()
+    {
+        warn!("could not say goodbye; the lease ends by itself");
     }
     scratch.close();
     // A thread that a kind blocks for ever must not keep the process.
     kinds.shutdown_background();
-    store.close().await;
+    let _ = tokio::time::timeout(GOODBYE, store.close()).await;
     info!("stopped");
     Ok(())
 }
@@ -135,9 +141,18 @@ async fn drained(lanes: &mut JoinSet<()>, hard: &CancellationToken) -> bool {
     }
 }
 
-/// The queues of this worker and how many tasks of each run at once.
-fn served(config: &Config) -> BTreeMap<String, usize> {
-    config.worker.queues.iter().cloned().collect()
+/// The queues of this worker and how many tasks of each run at once. A queue whose own kinds all need an engine that is not here is
+/// left to workers that have it: tasks would only fail here.
+fn served(config: &Config, registry: &Registry, engines: &Engines) -> BTreeMap<String, usize> {
+    let of_use = |queue: &str| {
+        let mut own = registry.iter().filter(|kind| kind.spec().queue == queue).peekable();
+        own.peek().is_none() || own.any(|kind| kind.runs_on(engines))
+    };
+    let (served, left): (Vec<_>, Vec<_>) = config.worker.queues.iter().cloned().partition(|(queue, _)| of_use(queue));
+    for (queue, _) in left {
+        warn!(queue, "not serving a queue: this worker has no engine for its kinds");
+    }
+    served.into_iter().collect()
 }
 
 fn engines(config: &Config) -> Engines {

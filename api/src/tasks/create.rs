@@ -8,12 +8,12 @@ use axum::{
 };
 
 use super::{
-    submission::{CreateTask, accept},
+    submission::{CreateTask, accept, artifacts},
     wait,
 };
 use crate::{
     app::Shared, body::JsonBody, idempotency, links::Links, prefer, problem::Problem, request::RequestId,
-    tasks::get::view,
+    view::TaskView,
 };
 
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -65,7 +65,8 @@ pub(crate) async fn create(
         }
     }
     let status = if patience.is_some() && task.state.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let view = view(&app, task, &links).await?;
+    let artifacts = artifacts(&app, &task).await;
+    let view = TaskView::new(task, artifacts, &links);
 
     let location = view.urls.itself.clone();
     let mut response = (status, Json(view)).into_response();

@@ -3,20 +3,21 @@
 use std::time::Duration;
 
 use jobs_core::{
-    Fault, NewTask, Registry, RetryPolicy, Task, TaskId,
+    Fault, NewTask, Registry, RetryPolicy, State, Task, TaskId,
     fault::pointer_to,
     kind::{AnyKind, CheckedInput},
     schema::{Schema, find_nul},
     task::{Idempotency, Start},
 };
-use jobs_store::transition::Submitted;
+use jobs_store::{Artifact, transition::Submitted};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use crate::{
     app::App,
+    clock::{NO_INSTANT, read_instant},
     problem::{Code, Problem},
 };
 
@@ -172,7 +173,23 @@ pub(crate) async fn accept(app: &App, task: NewTask) -> Result<Accepted, Problem
         Submitted::KeyTaken => {
             Err(Problem::new(Code::KeyReused, "another request came before under this Idempotency-Key"))
         }
+        Submitted::Forgotten => {
+            let detail = "the task of this Idempotency-Key has just been removed; nothing was accepted";
+            Err(Problem::new(Code::Unavailable, detail).retry_after(1))
+        }
     }
+}
+
+/// The artifacts of a task that is accepted: none as long as they cannot be read, for that does not take it back.
+pub(crate) async fn artifacts(app: &App, task: &Task) -> Vec<Artifact> {
+    if task.state != State::Succeeded {
+        return Vec::new();
+    }
+    app.store.artifacts(task.id).await.unwrap_or_else(|error| {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, task.id = %task.id, "answered without its artifacts: they could not be read");
+        Vec::new()
+    })
 }
 
 fn kind_of<'a>(body: &Value, registry: &'a Registry, faults: &mut Vec<Fault>) -> Option<&'a dyn AnyKind> {
@@ -192,10 +209,9 @@ fn is_given(body: &Value, name: &str) -> bool {
 fn instant(body: &Value, name: &str, faults: &mut Vec<Fault>) -> Option<OffsetDateTime> {
     // Another type than text is a fault that the schema found.
     let text = body.get(name)?.as_str()?;
-    let instant = OffsetDateTime::parse(text, &Rfc3339).ok();
+    let instant = read_instant(text);
     if instant.is_none() {
-        let detail = "must be a time as in RFC 3339, for example 2026-01-31T12:00:00Z";
-        faults.push(Fault::new(pointer_to("", name), detail));
+        faults.push(Fault::new(pointer_to("", name), NO_INSTANT));
     }
     instant
 }
@@ -278,6 +294,16 @@ mod tests {
         assert_eq!(pointers(json!({})), ["/input", "/kind"]);
         assert_eq!(pointers(json!({ "kind": "no.such", "input": {} })), ["/kind"]);
         assert_eq!(pointers(json!({ "kind": 7, "input": {} })), ["/kind"]);
+    }
+
+    #[test]
+    fn times_that_cannot_be_stored_are_refused() {
+        let input = jobs_kinds::registry().get("echo").unwrap().spec().example.clone();
+        let late = "9999-12-31T23:59:59-01:00";
+        assert_eq!(
+            pointers(json!({ "kind": "echo", "input": input, "run_at": late, "deadline": late })),
+            ["/deadline", "/run_at"]
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     request::RequestId,
     tasks::{
         create::REPLAYED,
-        submission::{CreateTask, accept},
+        submission::{CreateTask, accept, artifacts},
     },
 };
 
@@ -65,7 +65,7 @@ pub(crate) async fn generate(
     let left = app.video_rate.take(peer.ip())?;
     let accepted = accept(&app, CreateTask::plain(&**kind, input, &request_id, key)).await?;
 
-    let artifacts = app.store.artifacts(accepted.task.id).await?;
+    let artifacts = artifacts(&app, &accepted.task).await;
     let view = VideoView::new(accepted.task, artifacts, &links);
     let location = HeaderValue::from_str(&view.status_url).ok();
     let mut response = (StatusCode::ACCEPTED, Json(view)).into_response();

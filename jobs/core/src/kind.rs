@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
-use crate::{Fault, JobContext, JobError, schema::Schema};
+use crate::{Engines, Fault, JobContext, JobError, schema::Schema};
 
 /// A kind of job. A new one is a folder with this implemented, and a line in the list of kinds.
 ///
@@ -43,6 +43,11 @@ pub trait JobKind: Send + Sync + 'static {
     /// How long an attempt with this input may run, unless the task says so itself.
     fn timeout(_input: &Self::Input) -> Duration {
         Self::TIMEOUT
+    }
+
+    /// Whether a worker with these engines can run it.
+    fn runs_on(_engines: &Engines) -> bool {
+        true
     }
 
     /// One attempt. Long work looks at `cx.cancel` between its steps.
@@ -89,6 +94,9 @@ pub trait AnyKind: Send + Sync {
     /// # Errors
     /// All faults, with pointers relative to the input.
     fn check(&self, input: Value) -> Result<CheckedInput, Vec<Fault>>;
+
+    /// Whether a worker with these engines can run it.
+    fn runs_on(&self, engines: &Engines) -> bool;
 
     /// One attempt; gives the output as JSON.
     fn run<'a>(&'a self, input: &'a RawValue, cx: &'a JobContext) -> BoxFuture<'a, Result<Box<RawValue>, JobError>>;
@@ -139,6 +147,10 @@ impl<K: JobKind> AnyKind for Erased<K> {
         }
         let json = serde_json::value::to_raw_value(&parsed).map_err(|error| whole(error.to_string()))?;
         Ok(CheckedInput { json, timeout: K::timeout(&parsed) })
+    }
+
+    fn runs_on(&self, engines: &Engines) -> bool {
+        K::runs_on(engines)
     }
 
     fn run<'a>(&'a self, input: &'a RawValue, cx: &'a JobContext) -> BoxFuture<'a, Result<Box<RawValue>, JobError>> {

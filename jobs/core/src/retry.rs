@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 /// with jitter the wait is drawn evenly from zero to that bound, which keeps tasks that failed together from coming
 /// back together ("full jitter", Brooker, *Exponential Backoff And Jitter*, AWS Architecture Blog, 2015).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+// What a client sends is held to the schema; a row may be from a newer program that knows more.
+#[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct RetryPolicy {
     /// The bound of the first wait, in milliseconds.

@@ -1,7 +1,7 @@
 //! The queue as apalis sees it: a backend that feeds a worker.
 //!
-//! Fetching happens in a task of its own that fills a bounded channel, so a worker that is busy delays nobody, and a fetch is
-//! never dropped half way. The backend never fails: a source that meets an outage waits for its end.
+//! Fetching happens in a task of its own that hands a task over when a slot is free, so a worker that is busy delays nobody,
+//! and a fetch is never dropped half way. The backend never fails: a source that meets an outage waits for its end.
 
 use std::{
     convert::Infallible,
@@ -16,10 +16,10 @@ use apalis_core::{
     worker::context::WorkerContext,
 };
 use futures::FutureExt;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::Load;
+use crate::{Load, fetch::Fetch};
 
 /// Where tasks come from.
 pub trait Source: Send + Sync + 'static {
@@ -40,6 +40,7 @@ pub struct Feed<S: Source> {
     load: Arc<Load>,
     stop: CancellationToken,
     items: Option<mpsc::Receiver<S::Item>>,
+    fetching: Option<JoinHandle<()>>,
     closing: Option<JoinHandle<()>>,
 }
 
@@ -47,46 +48,49 @@ impl<S: Source> Feed<S> {
     /// A feed that takes what `load` has room for, until `stop` is cancelled.
     #[must_use]
     pub fn new(source: Arc<S>, load: Arc<Load>, stop: CancellationToken) -> Self {
-        Self { source, load, stop, items: None, closing: None }
+        // Our own: a feed that ends by itself must not look like a stop of the lane.
+        let stop = stop.child_token();
+        Self { source, load, stop, items: None, fetching: None, closing: None }
     }
 
-    fn start(&self) -> mpsc::Receiver<S::Item> {
-        let (sender, receiver) = mpsc::channel(1024);
-        let (source, load, stop) = (self.source.clone(), self.load.clone(), self.stop.clone());
-        tokio::spawn(async move {
-            while !stop.is_cancelled() {
-                let room = load.room();
-                if room == 0 {
-                    tokio::select! { () = load.freed() => {}, () = stop.cancelled() => {} }
-                    continue;
-                }
-                let items = source.next(room, &stop).await;
-                load.take(items.len());
-                for item in items {
-                    // The channel holds more than a load ever allows, so this does not wait; it fails only when the
-                    // worker is gone, and then the lease ends and the task is taken back.
-                    if sender.send(item).await.is_err() {
-                        return;
-                    }
-                }
-            }
-        });
-        receiver
+    fn start(&mut self) {
+        let (fetch, items) = Fetch::new(self.source.clone(), self.load.clone(), self.stop.clone());
+        self.items = Some(items);
+        self.fetching = Some(tokio::spawn(fetch.run()));
     }
 
-    /// Gives back what was taken and not started.
+    /// Gives back what was handed over and not started, and waits for the fetching task, which gives back what it holds.
     fn close(&mut self) {
         let Some(mut items) = self.items.take() else { return };
-        let (source, load) = (self.source.clone(), self.load.clone());
-        self.closing = Some(tokio::spawn(async move {
+        let (source, load, fetching) = (self.source.clone(), self.load.clone(), self.fetching.take());
+        // From here on nothing comes any more: the fetching task keeps it and gives it back itself.
+        items.close();
+        let closing = async move {
             let mut left = Vec::new();
-            // Ends when the fetching task has ended: nothing it took can be missed.
             while let Some(item) = items.recv().await {
                 left.push(item);
             }
-            load.give_back(left.len());
-            source.give_back(left).await;
-        }));
+            let count = left.len();
+            if count > 0 {
+                source.give_back(left).await;
+                load.unhand(count);
+                load.give_back(count);
+            }
+            if let Some(fetching) = fetching {
+                // A panic in it was logged when it happened.
+                let _ = fetching.await;
+            }
+        };
+        // Without a runtime there is nobody left to give anything back to: the leases end.
+        self.closing = Handle::try_current().ok().map(|runtime| runtime.spawn(closing));
+    }
+}
+
+impl<S: Source> Drop for Feed<S> {
+    /// A worker that breaks drops its feed unclosed. The lane starts again in the same life, so no lease would end.
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.close();
     }
 }
 
@@ -96,7 +100,7 @@ impl<S: Source> Backend for Feed<S> {
 
     fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
         if self.items.is_none() && self.closing.is_none() {
-            self.items = Some(self.start());
+            self.start();
         }
         Poll::Ready(Ok(()))
     }
@@ -104,7 +108,7 @@ impl<S: Source> Backend for Feed<S> {
     fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Self::Task, Infallible>>> {
         let Some(items) = self.items.as_mut() else { return Poll::Ready(None) };
         if self.stop.is_cancelled() {
-            // What is left in the channel is given back at once, while what runs goes on.
+            // What has not begun is given back at once, while what runs goes on.
             self.close();
             return Poll::Ready(None);
         }
@@ -139,5 +143,64 @@ impl<S: Source> BackendConfig for Feed<S> {
 
     fn middleware(&mut self, _: &mut WorkerContext) -> tower_layer::Identity {
         tower_layer::Identity::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use apalis_core::{error::BoxDynError, worker::builder::WorkerBuilder};
+    use tokio::sync::{Semaphore, mpsc::unbounded_channel};
+
+    use super::*;
+    use crate::numbers::{Numbers, lock, short};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_stops_gives_back_at_once_what_waits_and_ends_after_what_runs() {
+        let (source, load, stop) = (Numbers::new(5, Duration::ZERO), short(2), CancellationToken::new());
+        let feed = Feed::new(source.clone(), load.clone(), stop.clone());
+        let (began, mut begun) = unbounded_channel();
+        let gate = Arc::new(Semaphore::new(0));
+        let (may_end, ends) = (gate.clone(), load.clone());
+        let handler = move |number: u32| {
+            let (began, gate, load) = (began.clone(), may_end.clone(), ends.clone());
+            async move {
+                began.send(number)?;
+                gate.acquire().await?.forget();
+                load.end(Duration::from_secs(1));
+                Ok::<(), BoxDynError>(())
+            }
+        };
+        let worker = tokio::spawn(WorkerBuilder::new("lane").backend(feed).build(handler).run());
+        assert_eq!((begun.recv().await, begun.recv().await), (Some(0), Some(1)));
+        // Not given back yet, and not begun either: there are two slots.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(begun.try_recv().is_err());
+
+        stop.cancel();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(lock(&source.given_back).clone(), [2, 3, 4]);
+        assert!(!worker.is_finished());
+        gate.add_permits(2);
+        worker.await.expect("no panic").expect("a worker that stopped");
+        assert_eq!(load.taken(), 0);
+        assert!(begun.recv().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_feed_that_is_dropped_gives_back_everything_and_stops_nobody_else() {
+        let (source, load, stop) = (Numbers::new(5, Duration::ZERO), short(2), CancellationToken::new());
+        let mut feed = Feed::new(source.clone(), load.clone(), stop.clone());
+        feed.start();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!((load.taken(), load.is_free()), (5, false));
+        drop(feed);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let mut given_back = lock(&source.given_back).clone();
+        given_back.sort_unstable();
+        assert_eq!(given_back, [0, 1, 2, 3, 4]);
+        assert_eq!((load.taken(), load.is_free()), (0, true));
+        assert!(!stop.is_cancelled());
     }
 }

@@ -17,6 +17,8 @@ use crate::{Queue, QueueError};
 
 /// While Redis is away every watcher looks this often by itself.
 const AWAY: Duration = Duration::from_secs(1);
+/// A connection on which Redis is silent for this long after an order is lost.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// Wakes those who wait for tasks to change.
 #[derive(Clone)]
@@ -106,6 +108,10 @@ impl Shared {
         }
     }
 
+    fn is_watched(&self, task: TaskId) -> bool {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&task)
+    }
+
     fn tasks(&self) -> Vec<TaskId> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
@@ -119,17 +125,18 @@ async fn listen(queue: Queue, hub: Weak<Shared>, mut orders: mpsc::UnboundedRece
             first = orders.recv() => first,
             () = stop.cancelled() => return,
         };
-        let Some(first) = first else { return };
-        let mut pending = Some(first);
+        if first.is_none() {
+            return;
+        }
         let mut told = false;
         loop {
-            let Err(error) = subscribed(&queue, &hub, &mut orders, pending.take(), &stop).await else { return };
+            let Err(error) = subscribed(&queue, &hub, &mut orders, &stop).await else { return };
             if !std::mem::replace(&mut told, true) {
                 tracing::warn!(error = &error as &dyn std::error::Error, "watching tasks without Redis");
             }
             tokio::select! { () = tokio::time::sleep(AWAY) => {}, () = stop.cancelled() => return }
             let Some(hub) = hub.upgrade() else { return };
-            let tasks = hub.tasks();
+            let tasks = all(&hub, &mut orders);
             if tasks.is_empty() {
                 break;
             }
@@ -138,12 +145,24 @@ async fn listen(queue: Queue, hub: Weak<Shared>, mut orders: mpsc::UnboundedRece
     }
 }
 
+/// Every task that is watched now, in place of the orders until now: an order is sent with the lock held under which the map
+/// was changed, so the map says all they say. Without this they would pile up while Redis is away.
+fn all(hub: &Shared, orders: &mut mpsc::UnboundedReceiver<Order>) -> Vec<TaskId> {
+    while orders.try_recv().is_ok() {}
+    hub.tasks()
+}
+
+/// Bounds the wait for what Redis says to an order.
+async fn answered(order: impl Future<Output = redis::RedisResult<()>>) -> Result<(), QueueError> {
+    let answer = tokio::time::timeout(ANSWER, order).await;
+    Ok(answer.map_err(|_| QueueError::io(ErrorKind::TimedOut))??)
+}
+
 /// One life of the connection; ends in order only when the process stops.
 async fn subscribed(
     queue: &Queue,
     hub: &Weak<Shared>,
     orders: &mut mpsc::UnboundedReceiver<Order>,
-    first: Option<Order>,
     stop: &CancellationToken,
 ) -> Result<(), QueueError> {
     let connect = tokio::time::timeout(AWAY, queue.client.get_async_pubsub());
@@ -152,13 +171,10 @@ async fn subscribed(
     let mut messages = std::pin::pin!(messages);
     {
         let Some(hub) = hub.upgrade() else { return Ok(()) };
-        for task in hub.tasks() {
-            sink.subscribe(queue.channel(task)).await?;
+        for task in all(&hub, orders) {
+            answered(sink.subscribe(queue.channel(task))).await?;
             hub.wake(task);
         }
-    }
-    if let Some(order) = first {
-        obey(queue, hub, &mut sink, order).await?;
     }
     loop {
         tokio::select! {
@@ -182,16 +198,16 @@ async fn subscribed(
 async fn obey(queue: &Queue, hub: &Weak<Shared>, sink: &mut PubSubSink, order: Order) -> Result<(), QueueError> {
     match order {
         Order::Subscribe(task) => {
-            sink.subscribe(queue.channel(task)).await?;
+            answered(sink.subscribe(queue.channel(task))).await?;
             // What changed before the subscription held was not heard.
             if let Some(hub) = hub.upgrade() {
                 hub.wake(task);
             }
         }
         Order::Unsubscribe(task) => {
-            let still = hub.upgrade().is_some_and(|hub| hub.tasks().contains(&task));
+            let still = hub.upgrade().is_some_and(|hub| hub.is_watched(task));
             if !still {
-                sink.unsubscribe(queue.channel(task)).await?;
+                answered(sink.unsubscribe(queue.channel(task))).await?;
             }
         }
     }

@@ -5,8 +5,11 @@
 //! times, results.
 
 mod backend;
+mod fetch;
 mod hub;
 mod load;
+#[cfg(test)]
+mod numbers;
 mod queue;
 mod wake;
 

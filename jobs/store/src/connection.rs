@@ -83,6 +83,10 @@ impl Store {
                 ("statement_timeout", limit_ms.as_str()),
                 ("lock_timeout", lock_ms.as_str()),
                 ("idle_in_transaction_session_timeout", limit_ms.as_str()),
+                // A client whose machine is gone must not keep its locks: Postgres finds out within about 15 s.
+                ("tcp_keepalives_idle", "5"),
+                ("tcp_keepalives_interval", "3"),
+                ("tcp_keepalives_count", "3"),
             ]);
         let broke = Broke::default();
         let last_break = broke.clone();
@@ -105,6 +109,14 @@ impl Store {
 
     pub(crate) async fn acquire(&self) -> Result<Leased, StoreError> {
         Ok(Leased { connection: Some(self.pool.acquire().await?), clean: true, broke: self.broke.clone() })
+    }
+
+    /// Bounds what is done on a connection of its own.
+    pub(crate) async fn within<T>(&self, work: impl Future<Output = sqlx::Result<T>>) -> Result<T, StoreError> {
+        match tokio::time::timeout(self.limit, work).await {
+            Ok(done) => Ok(done?),
+            Err(Elapsed { .. }) => Err(StoreError::silent()),
+        }
     }
 
     /// Whether Postgres answers.

@@ -9,6 +9,9 @@ use crate::{Store, StoreError, row::millis};
 /// Any number that no other program on this database uses: the bytes of "longshor".
 const LEADER_LOCK: i64 = 0x6c6f_6e67_7368_6f72;
 
+/// How often a scheduler that does not lead asks whether it may.
+const ASK: Duration = Duration::from_secs(1);
+
 /// The leadership among schedulers: a session lock of Postgres, which ends with the connection.
 #[derive(Debug)]
 pub struct Leadership {
@@ -17,7 +20,7 @@ pub struct Leadership {
 }
 
 /// What there is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pulse {
     /// Some worker was silent for longer than a lease.
     pub silent_workers: bool,
@@ -34,17 +37,21 @@ pub struct Pulse {
 }
 
 impl Store {
-    /// Waits until the leadership is free and takes it. The wait costs nothing: Postgres grants the lock when the connection
-    /// of the last leader ends. Safe to drop half way.
+    /// Asks for the leadership until it is free, and takes it. Asked again and again rather than waited for: a connection that
+    /// died in silence would be granted the lock, and nobody would lead. Safe to drop half way.
     ///
     /// # Errors
     /// When Postgres is not available.
     pub async fn lead(&self) -> Result<Leadership, StoreError> {
-        // This one statement may wait for as long as it takes.
-        let options = self.options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
-        let mut connection = options.application_name("longshore scheduler").connect().await?;
-        sqlx::query!("SELECT pg_advisory_lock($1)", LEADER_LOCK).execute(&mut connection).await?;
-        Ok(Leadership { connection, limit: self.limit })
+        let options = self.options.clone().application_name("longshore scheduler");
+        let mut connection = self.within(options.connect()).await?;
+        loop {
+            let asked = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "taken!""#, LEADER_LOCK);
+            if self.within(asked.fetch_one(&mut connection)).await? {
+                return Ok(Leadership { connection, limit: self.limit });
+            }
+            tokio::time::sleep(ASK).await;
+        }
     }
 }
 
@@ -60,8 +67,8 @@ impl Leadership {
                     AND beat_at < now() - $1::bigint * interval '1 millisecond') AS "silent!",
                 extract(epoch FROM (SELECT min(beat_at) FROM workers WHERE ended_at IS NULL)
                     + $1::bigint * interval '1 millisecond' - clock_timestamp())::float8 AS lease_seconds,
-                EXISTS (SELECT FROM tasks t LEFT JOIN workers w ON w.id = t.worker
-                    WHERE t.state IN ('running', 'canceling') AND (w.id IS NULL OR w.ended_at IS NOT NULL)) AS "orphans!",
+                EXISTS (SELECT FROM tasks WHERE state IN ('running', 'canceling')
+                    AND worker <> ALL (ARRAY(SELECT id FROM workers WHERE ended_at IS NULL))) AS "orphans!",
                 EXISTS (SELECT FROM tasks WHERE state = 'queued') AS "queued!",
                 EXISTS (SELECT FROM tasks WHERE state IN ('running', 'canceling')) AS "running!",
                 extract(epoch FROM least(
@@ -80,9 +87,7 @@ impl Leadership {
             orphans: row.orphans,
             queued: row.queued,
             running: row.running,
-            timer: row
-                .timer_seconds
-                .map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)),
+            timer: row.timer_seconds.map(from_seconds),
         })
     }
 }

@@ -101,6 +101,22 @@ impl Store {
         Ok(rows.into_iter().map(|row| (TaskId(row.id), row.epoch)).collect())
     }
 
+    /// Whether a life of a worker goes on.
+    ///
+    /// # Errors
+    /// When Postgres is not available.
+    pub async fn lives(&self, worker: WorkerId) -> Result<bool, StoreError> {
+        let row = run!(
+            self,
+            sqlx::query_scalar!(
+                r#"SELECT EXISTS (SELECT FROM workers WHERE id = $1 AND ended_at IS NULL) AS "lives!""#,
+                worker.0
+            ),
+            fetch_one
+        )?;
+        Ok(row)
+    }
+
     /// The living workers, the oldest first.
     ///
     /// # Errors

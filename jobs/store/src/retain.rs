@@ -5,16 +5,18 @@ use std::time::Duration;
 use crate::{Store, StoreError, row::millis};
 
 impl Store {
-    /// Forgets idempotency keys that are older than `age`, and gives their number.
+    /// Forgets at most `limit` idempotency keys that are older than `age`, and gives their number.
     ///
     /// # Errors
     /// When Postgres is not available.
-    pub async fn forget_keys(&self, age: Duration) -> Result<u64, StoreError> {
+    pub async fn forget_keys(&self, age: Duration, limit: u32) -> Result<u64, StoreError> {
         let gone = run!(
             self,
             sqlx::query!(
-                "DELETE FROM idempotency_keys WHERE created_at < now() - $1::bigint * interval '1 millisecond'",
-                millis(age)
+                "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys
+                    WHERE created_at < now() - $1::bigint * interval '1 millisecond' LIMIT $2)",
+                millis(age),
+                i64::from(limit)
             ),
             execute
         )?;

@@ -11,7 +11,7 @@ mod prose;
 use std::{sync::Mutex, time::Duration};
 
 use jobs_core::{
-    Fault, JobContext, JobError, JobKind, LogLevel, Progress,
+    Engines, Fault, JobContext, JobError, JobKind, LogLevel, Progress,
     port::video::{
         CAPTIONS_FILE, RenderError, RenderFault, RenderProgress, RenderRequest, RenderSink, THUMBNAIL_FILE, VIDEO_FILE,
     },
@@ -55,6 +55,10 @@ impl JobKind for VideoGenerate {
 
     fn timeout(input: &Briefing) -> Duration {
         Duration::from_secs(60) + Duration::from_secs_f64(input.duration * TIMES_ITS_LENGTH)
+    }
+
+    fn runs_on(engines: &Engines) -> bool {
+        engines.video.is_some()
     }
 
     async fn run(input: Briefing, cx: &JobContext) -> Result<Output, JobError> {

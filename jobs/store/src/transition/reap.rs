@@ -54,8 +54,11 @@ impl Store {
             self,
             sqlx::query!(
                 r#"WITH orphans AS (
-                    SELECT t.id FROM tasks t LEFT JOIN workers w ON w.id = t.worker
-                    WHERE t.state IN ('running', 'canceling') AND (w.id IS NULL OR w.ended_at IS NOT NULL)
+                    -- The living are listed once and compared with the row as it is when it is locked. A join would be
+                    -- looked at again with the row of before, and take a task from a worker that just claimed it.
+                    SELECT t.id FROM tasks t
+                    WHERE t.state IN ('running', 'canceling')
+                        AND t.worker <> ALL (ARRAY(SELECT id FROM workers WHERE ended_at IS NULL))
                     LIMIT $1 FOR UPDATE OF t SKIP LOCKED
                 ), moved AS (
                     UPDATE tasks t SET

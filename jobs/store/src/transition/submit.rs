@@ -19,6 +19,8 @@ pub enum Submitted {
     Replayed(Box<Task>),
     /// Another request came before under the same key.
     KeyTaken,
+    /// A request came before under the same key, and was forgotten just now. Nothing is stored: submit again.
+    Forgotten,
 }
 
 impl Store {
@@ -29,20 +31,24 @@ impl Store {
     /// under the same idempotency key gets the same task.
     pub async fn submit(&self, new: &[NewTask]) -> Result<Vec<Submitted>, StoreError> {
         let mut fresh = self.insert(new).await?;
-        let mut earlier = self.earlier(new, &fresh).await?;
+        let missing: Vec<&NewTask> = new.iter().filter(|task| !fresh.contains_key(&task.id.0)).collect();
+        // A row of the same id is this very task: an earlier call stored it, and its answer was lost.
+        fresh.extend(self.by_ids(missing.iter().map(|task| task.id.0).collect()).await?);
+        let earlier = self.earlier(&missing).await?;
         let answer = |task: &NewTask| {
             if let Some(task) = fresh.remove(&task.id.0) {
-                return Ok(Submitted::Accepted(Box::new(task)));
+                return Submitted::Accepted(Box::new(task));
             }
             let key = task.idempotency.as_ref();
-            let Some((fingerprint, first)) = key.and_then(|key| earlier.get_mut(&key.key)) else {
-                // The first one was removed between the two statements.
-                return Err(StoreError::broken("a submission was neither accepted nor known"));
-            };
-            let same = key.is_some_and(|key| key.fingerprint == *fingerprint);
-            Ok(if same { Submitted::Replayed(Box::new(first.clone())) } else { Submitted::KeyTaken })
+            match key.and_then(|key| earlier.get(&key.key).map(|earlier| (key, earlier))) {
+                Some((key, (fingerprint, first))) if key.fingerprint == *fingerprint => {
+                    Submitted::Replayed(Box::new(first.clone()))
+                }
+                Some(_) => Submitted::KeyTaken,
+                None => Submitted::Forgotten,
+            }
         };
-        new.iter().map(answer).collect()
+        Ok(new.iter().map(answer).collect())
     }
 
     async fn insert(&self, new: &[NewTask]) -> Result<HashMap<Uuid, Task>, StoreError> {
@@ -106,6 +112,7 @@ impl Store {
                         retry::json, timeout_ms, due, CASE WHEN due > now() THEN NULL ELSE now() END, deadline,
                         ARRAY(SELECT json_array_elements_text(asked.tags::json)), metadata::jsonb, request_id, key
                     FROM asked WHERE key IS NULL OR id IN (SELECT task_id FROM keyed)
+                    ON CONFLICT (id) DO NOTHING
                     RETURNING *
                 ), told AS (
                     INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
@@ -141,14 +148,9 @@ impl Store {
     }
 
     /// The tasks that were submitted before under keys of `new`, with the digest of their request.
-    async fn earlier(
-        &self,
-        new: &[NewTask],
-        fresh: &HashMap<Uuid, Task>,
-    ) -> Result<HashMap<String, (Vec<u8>, Task)>, StoreError> {
-        let repeated = new.iter().filter(|task| !fresh.contains_key(&task.id.0));
+    async fn earlier(&self, new: &[&NewTask]) -> Result<HashMap<String, (Vec<u8>, Task)>, StoreError> {
         let keys: Vec<String> =
-            repeated.filter_map(|task| task.idempotency.as_ref()).map(|idem| idem.key.clone()).collect();
+            new.iter().filter_map(|task| task.idempotency.as_ref()).map(|key| key.key.clone()).collect();
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
@@ -157,15 +159,18 @@ impl Store {
             sqlx::query!("SELECT key, fingerprint, task_id FROM idempotency_keys WHERE key = ANY($1)", &keys),
             fetch_all
         )?;
-        let ids: Vec<Uuid> = known.iter().map(|row| row.task_id).collect();
-        let rows = run!(self, task_query!("SELECT", "FROM tasks WHERE id = ANY($1)", &ids), fetch_all)?;
-        let mut tasks = HashMap::with_capacity(rows.len());
-        for row in rows {
-            tasks.insert(row.id, Task::try_from(row)?);
-        }
+        let tasks = self.by_ids(known.iter().map(|row| row.task_id).collect()).await?;
         let pairs =
             known.into_iter().filter_map(|row| Some((row.key, (row.fingerprint, tasks.get(&row.task_id)?.clone()))));
         Ok(pairs.collect())
+    }
+
+    async fn by_ids(&self, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Task>, StoreError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = run!(self, task_query!("SELECT", "FROM tasks WHERE id = ANY($1)", &ids), fetch_all)?;
+        rows.into_iter().map(|row| Ok((row.id, row.try_into()?))).collect()
     }
 
     /// Says a word to whoever listens. Nobody depends on it, so a failure is only logged.

@@ -106,7 +106,7 @@ async fn beat(
             warn!(error = &error as &dyn std::error::Error, worker = %life.id, "could not say goodbye; the lease will end by itself");
         }
     }
-    store.close().await;
+    let _ = tokio::time::timeout(config.beat, store.close()).await;
 }
 
 /// Registers a new life, however long it takes; gives it with the time that its lease counts from.

@@ -149,7 +149,7 @@ async fn push_missing(leader: &Leader, ready: &[Ticket]) -> Result<(), Away> {
     for (queue, tickets) in queues {
         let missing = leader.queue.missing(queue, &tickets, CLAIMED).await?;
         if !missing.is_empty() {
-            warn!(queue, tasks = missing.len(), "pushed queued tasks that were nowhere in Redis");
+            info!(queue, tasks = missing.len(), "pushed queued tasks that Redis did not have");
             leader.queue.push(&missing).await?;
         }
     }

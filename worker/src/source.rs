@@ -154,7 +154,7 @@ impl QueueSource {
         if ours.is_empty() && !self.store.lives(life.id).await.unwrap_or(true) {
             self.put_back(ids).await;
             // The heart hears of it with its next beat.
-            life.over.cancelled().await;
+            tokio::select! { () = life.over.cancelled() => {}, () = stop.cancelled() => {} }
             return Vec::new();
         }
         let others: Vec<TaskId> = ids.iter().copied().filter(|id| !ours.contains(id)).collect();

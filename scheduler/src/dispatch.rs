@@ -11,7 +11,7 @@ use std::{
 };
 
 use jobs_core::{State, TaskId, Ticket};
-use jobs_queue::QueueError;
+use jobs_queue::{QueueError, Taken};
 use jobs_store::{Position, Pulse, StoreError};
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -35,6 +35,9 @@ struct Dispatch {
     /// The slow round through everything that is queued.
     round: Position,
     swept: Option<Instant>,
+    /// The settings of queues that Redis was told, and the version of each.
+    settings: Option<i64>,
+    versions: HashMap<String, i64>,
     troubled: bool,
 }
 
@@ -90,23 +93,43 @@ impl Dispatch {
     }
 
     async fn look(&mut self, leader: &Leader, pulse: Pulse) -> Result<(), Away> {
-        if pulse.queued {
-            if leader.queue.is_whole().await? {
-                self.find_missing(leader).await?;
-            } else {
-                self.rebuild(leader).await?;
-            }
+        if self.settings != Some(pulse.settings) {
+            self.configure(leader).await?;
+            self.settings = Some(pulse.settings);
         }
-        if (pulse.queued || pulse.running) && self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
-            sweep(leader).await?;
-            self.swept = Some(Instant::now());
+        if pulse.queued || pulse.running {
+            if !leader.queue.is_whole().await? {
+                self.rebuild(leader).await?;
+            } else if pulse.queued {
+                self.find_missing(leader).await?;
+            }
+            if self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
+                sweep(leader).await?;
+                self.swept = Some(Instant::now());
+            }
         }
         Ok(())
     }
 
-    /// Pushes everything that is queued.
+    /// Tells Redis of settings that have changed.
+    async fn configure(&mut self, leader: &Leader) -> Result<(), Away> {
+        for queue in leader.store.queues().await? {
+            if self.versions.get(&queue.name) != Some(&queue.version) {
+                let groups = leader.store.groups(&queue.name).await?;
+                leader.queue.configure(&queue.name, &queue.settings, &groups).await?;
+                self.versions.insert(queue.name, queue.version);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says everything anew: the limits, what runs, what is queued. Again, should Redis lose it meanwhile.
     async fn rebuild(&mut self, leader: &Leader) -> Result<(), Away> {
         let began = Instant::now();
+        let rebuild = leader.queue.begin_rebuild().await?;
+        self.versions.clear();
+        self.configure(leader).await?;
+        let running = hold_running(leader).await?;
         let mut tasks = 0;
         let mut at = Position::default();
         loop {
@@ -118,9 +141,14 @@ impl Dispatch {
             tasks += ready.len();
             at = next;
         }
-        leader.queue.mark_whole().await?;
-        self.new = at;
-        info!(tasks, took_ms = began.elapsed().as_millis(), "built the index of the queue anew");
+        // What ended while this said that it runs was forgotten before.
+        for (queue, found) in compare(leader, Duration::ZERO).await? {
+            leader.queue.forget(&queue, &found.gone).await?;
+        }
+        if leader.queue.end_rebuild(rebuild).await? {
+            self.new = at;
+            info!(tasks, running, took_ms = began.elapsed().as_millis(), "built the index of the queue anew");
+        }
         Ok(())
     }
 
@@ -156,28 +184,64 @@ async fn push_missing(leader: &Leader, ready: &[Ticket]) -> Result<(), Away> {
     Ok(())
 }
 
-/// Compares what Redis says is held with the rows.
+/// Says what workers hold.
+async fn hold_running(leader: &Leader) -> Result<usize, Away> {
+    let (mut after, mut count) = (None, 0);
+    loop {
+        let running = leader.store.running(after, BATCH).await?;
+        let Some(last) = running.last() else { return Ok(count) };
+        (after, count) = (Some(last.task), count + running.len());
+        let mut queues: HashMap<String, Vec<Taken>> = HashMap::new();
+        for Ticket { task, queue, group, .. } in running {
+            queues.entry(queue).or_default().push(Taken { task, group });
+        }
+        for (queue, taken) in queues {
+            leader.queue.hold(&queue, &taken).await?;
+        }
+    }
+}
+
+/// Entries that say a task is held while the rows say something else.
+#[derive(Default)]
+struct Stale {
+    /// Tasks that wait: whoever took them never claimed them.
+    waiting: Vec<Ticket>,
+    /// Entries of tasks that have no place in the queue.
+    gone: Vec<Taken>,
+}
+
+/// Puts back what was taken and never claimed, and forgets what nobody forgot.
 async fn sweep(leader: &Leader) -> Result<(), Away> {
+    for (queue, found) in compare(leader, CLAIMED).await? {
+        leader.queue.push(&found.waiting).await?;
+        leader.queue.forget(&queue, &found.gone).await?;
+    }
+    Ok(())
+}
+
+/// Compares what Redis says is held for longer than `age` with the rows, queue by queue.
+async fn compare(leader: &Leader, age: Duration) -> Result<Vec<(String, Stale)>, Away> {
     let workers = leader.store.workers().await?;
     let queues: BTreeSet<String> = workers.into_iter().flat_map(|worker| worker.queues.into_keys()).collect();
+    let mut all = Vec::with_capacity(queues.len());
     for queue in queues {
-        let held = leader.queue.stale(&queue, CLAIMED, BATCH as usize).await?;
+        let held = leader.queue.stale(&queue, age, BATCH as usize).await?;
         if held.is_empty() {
             continue;
         }
-        let mut waiting = Vec::new();
+        let mut found = Stale::default();
         let mut places = BTreeSet::new();
-        for (ticket, state) in leader.store.states(&held).await? {
+        let ids: Vec<TaskId> = held.iter().map(|taken| taken.task).collect();
+        for (ticket, state) in leader.store.states(&ids).await? {
             if state == State::Queued || state.is_held() {
                 places.insert(ticket.task);
             }
             if state == State::Queued {
-                waiting.push(ticket);
+                found.waiting.push(ticket);
             }
         }
-        leader.queue.push(&waiting).await?;
-        let gone: Vec<TaskId> = held.into_iter().filter(|id| !places.contains(id)).collect();
-        leader.queue.forget(&queue, &gone).await?;
+        found.gone = held.into_iter().filter(|taken| !places.contains(&taken.task)).collect();
+        all.push((queue, found));
     }
-    Ok(())
+    Ok(all)
 }

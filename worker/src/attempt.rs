@@ -96,7 +96,8 @@ impl Attempts {
                 None => info!(event = finish.event.name(), "ended"),
             }
             // The recorder outlives every attempt.
-            let _ = self.recorder.send(End { worker: claimed.life.id, queue, finish }).await;
+            let end = End { worker: claimed.life.id, queue, group: claim.group.clone(), finish };
+            let _ = self.recorder.send(end).await;
         }
         .instrument(span)
         .await;
@@ -239,6 +240,7 @@ mod tests {
             task: TaskId::new(),
             epoch: 1,
             kind: "echo".into(),
+            group: "default".into(),
             input: RawValue::from_string("{}".into()).expect("JSON"),
             attempt,
             lost,

@@ -1,7 +1,7 @@
 //! What Redis is told after Postgres knows it: best effort, in the background, never in anybody's way.
 
 use jobs_core::TaskId;
-use jobs_queue::{Queue, QueueError, Ticket};
+use jobs_queue::{Queue, QueueError, Taken, Ticket};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -9,7 +9,7 @@ use tracing::warn;
 #[derive(Debug)]
 pub(crate) enum Errand {
     /// These tasks of one queue are not held any more.
-    Forget(String, Vec<TaskId>),
+    Forget(String, Vec<Taken>),
     /// These tasks changed.
     Announce(Vec<TaskId>),
     /// These tasks are ready again.

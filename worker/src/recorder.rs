@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jobs_core::{Event, TaskError, WorkerId, task::ErrorType};
+use jobs_queue::Taken;
 use jobs_store::{
     Store, StoreError,
     transition::{Finish, Finished, Recorded},
@@ -28,9 +29,14 @@ pub(crate) struct End {
     pub(crate) worker: WorkerId,
     /// Its queue.
     pub(crate) queue: Arc<str>,
+    /// Its group.
+    pub(crate) group: String,
     /// How it ended.
     pub(crate) finish: Finish,
 }
+
+/// The queue and the group of a task.
+type Place = (Arc<str>, String);
 
 /// Takes ends. Waits when Postgres is away and too many are waiting already, so that no more work is begun than can be recorded.
 pub(crate) type Recorder = mpsc::Sender<End>;
@@ -58,9 +64,9 @@ async fn write(store: Store, held: Arc<Held>, courier: Courier, ends: Arc<tokio:
         if ends.lock().await.recv_many(&mut batch, BATCH).await == 0 {
             return;
         }
-        let mut lives: HashMap<WorkerId, Vec<(Arc<str>, Finish)>> = HashMap::with_capacity(1);
+        let mut lives: HashMap<WorkerId, Vec<(Place, Finish)>> = HashMap::with_capacity(1);
         for end in batch.drain(..) {
-            lives.entry(end.worker).or_default().push((end.queue, end.finish));
+            lives.entry(end.worker).or_default().push(((end.queue, end.group), end.finish));
         }
         for (worker, ends) in lives {
             record(&store, &held, &courier, worker, ends).await;
@@ -68,17 +74,17 @@ async fn write(store: Store, held: Arc<Held>, courier: Courier, ends: Arc<tokio:
     }
 }
 
-async fn record(store: &Store, held: &Held, courier: &Courier, worker: WorkerId, ends: Vec<(Arc<str>, Finish)>) {
-    let (queues, finishes): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
+async fn record(store: &Store, held: &Held, courier: &Courier, worker: WorkerId, ends: Vec<(Place, Finish)>) {
+    let (places, finishes): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
     let finished = match finish(store, worker, &finishes).await {
         Ok(finished) => finished,
         // One of them is at fault: it must not cost the others their results.
         Err(_) => one_by_one(store, worker, &finishes).await,
     };
     let mut gone: HashMap<Arc<str>, Vec<_>> = HashMap::new();
-    for (queue, finish) in queues.into_iter().zip(&finishes) {
+    for ((queue, group), finish) in places.into_iter().zip(&finishes) {
         held.remove(finish.task, finish.epoch);
-        gone.entry(queue).or_default().push(finish.task);
+        gone.entry(queue).or_default().push(Taken { task: finish.task, group });
     }
     for (finish, recorded) in finishes.iter().zip(&finished.recorded) {
         if *recorded == Recorded::Fenced {

@@ -5,7 +5,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jobs_core::{Event, State, TaskId};
-use jobs_queue::{Queue, Source, Wake};
+use jobs_queue::{Queue, Source, Taken, Turn, Wake};
 use jobs_store::{
     Store,
     transition::{Claim, Finish},
@@ -69,12 +69,12 @@ impl QueueSource {
                 () = stop.cancelled() => None,
             };
             let Some(life) = life else { return Vec::new() };
-            let ids = match self.queue.claim(&self.name, want).await {
-                Ok(ids) => {
+            let turn = match self.queue.claim(&self.name, want).await {
+                Ok(turn) => {
                     if std::mem::take(&mut without_redis) {
                         info!(queue = &*self.name, "Redis is back");
                     }
-                    ids
+                    turn
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut without_redis, true) {
@@ -84,8 +84,8 @@ impl QueueSource {
                     self.waiting(want).await
                 }
             };
-            if !ids.is_empty() {
-                let claimed = self.claim(&life, &ids, stop).await;
+            if !turn.taken.is_empty() {
+                let claimed = self.claim(&life, &turn.taken, stop).await;
                 if !claimed.is_empty() {
                     return claimed;
                 }
@@ -95,33 +95,36 @@ impl QueueSource {
                 }
             }
             tokio::select! {
-                () = self.ready(without_redis) => {}
+                () = self.ready(turn.again, without_redis) => {}
                 () = stop.cancelled() => return Vec::new(),
             }
         }
     }
 
     /// What waits by the rows; nothing while Postgres is away, too.
-    async fn waiting(&self, want: usize) -> Vec<TaskId> {
-        self.store.waiting(&self.name, want).await.unwrap_or_default()
+    async fn waiting(&self, want: usize) -> Turn {
+        let taken = self.store.waiting(&self.name, want).await.unwrap_or_default();
+        let taken = taken.into_iter().map(|(task, group)| Taken { task, group });
+        Turn { taken: taken.collect(), again: None }
     }
 
     /// Completes when something may be ready.
-    async fn ready(&self, without_redis: bool) {
+    async fn ready(&self, again: Option<Duration>, without_redis: bool) {
         if without_redis {
             tokio::time::sleep(LOOK).await;
-        } else if self.wake.lock().await.wait().await.is_err() {
+        } else if self.wake.lock().await.wait(again).await.is_err() {
             // The next claim says why.
             tokio::time::sleep(LOOK / 5).await;
         }
     }
 
     /// Claims ids, however long Postgres takes to answer; gives what is ours, and lets the queue forget the rest.
-    async fn claim(&self, life: &Arc<Life>, ids: &[TaskId], stop: &CancellationToken) -> Vec<Claimed> {
+    async fn claim(&self, life: &Arc<Life>, taken: &[Taken], stop: &CancellationToken) -> Vec<Claimed> {
+        let ids: Vec<TaskId> = taken.iter().map(|taken| taken.task).collect();
         let mut wait = Duration::from_millis(50);
         let mut doubtful = false;
         let claims = loop {
-            match self.store.claim(life.id, ids).await {
+            match self.store.claim(life.id, &ids).await {
                 Ok(claims) => break claims,
                 Err(error) if is_passing(&error) => {
                     if !doubtful {
@@ -149,17 +152,17 @@ impl QueueSource {
         };
         let ours: HashSet<TaskId> = claims.iter().map(|claim| claim.task).collect();
         if doubtful {
-            self.give_back_unknown(life, ids, &ours).await;
+            self.give_back_unknown(life, taken, &ours).await;
         }
         if ours.is_empty() && !self.store.lives(life.id).await.unwrap_or(true) {
-            self.put_back(ids).await;
+            self.put_back(&ids).await;
             // The heart hears of it with its next beat.
             tokio::select! { () = life.over.cancelled() => {}, () = stop.cancelled() => {} }
             return Vec::new();
         }
-        let others: Vec<TaskId> = ids.iter().copied().filter(|id| !ours.contains(id)).collect();
+        let others: Vec<Taken> = taken.iter().filter(|taken| !ours.contains(&taken.task)).cloned().collect();
         if !others.is_empty() {
-            self.courier.send(Errand::Forget(self.name.to_string(), others));
+            self.forget(others).await;
         }
         self.courier.send(Errand::Announce(ours.into_iter().collect()));
         let hold = |claim: Claim| {
@@ -167,6 +170,19 @@ impl QueueSource {
             Claimed { life: life.clone(), claim, cancel }
         };
         claims.into_iter().map(hold).collect()
+    }
+
+    /// What was taken and is not ours is not held by us. What another worker runs meanwhile it holds itself, under the same entry.
+    async fn forget(&self, mut taken: Vec<Taken>) {
+        let ids: Vec<TaskId> = taken.iter().map(|taken| taken.task).collect();
+        // After a failure the entries stay; the dispatcher looks after those that are old.
+        let Ok(states) = self.store.states(&ids).await else { return };
+        let running: HashSet<TaskId> =
+            states.into_iter().filter(|(_, state)| state.is_held()).map(|(ticket, _)| ticket.task).collect();
+        taken.retain(|taken| !running.contains(&taken.task));
+        if !taken.is_empty() {
+            self.courier.send(Errand::Forget(self.name.to_string(), taken));
+        }
     }
 
     /// A worker that was taken for dead claims nothing: what it took from Redis is for others.
@@ -178,7 +194,7 @@ impl QueueSource {
     }
 
     /// A claim whose answer was lost may have succeeded: what the rows say we hold, and we do not know, is given back.
-    async fn give_back_unknown(&self, life: &Arc<Life>, ids: &[TaskId], ours: &HashSet<TaskId>) {
+    async fn give_back_unknown(&self, life: &Arc<Life>, taken: &[Taken], ours: &HashSet<TaskId>) {
         let held = loop {
             match self.store.held(life.id).await {
                 Ok(held) => break held,
@@ -187,15 +203,17 @@ impl QueueSource {
                 }
             }
         };
-        let unknown = held.into_iter().filter(|(task, _)| ids.contains(task) && !ours.contains(task));
-        for (task, epoch) in unknown {
-            self.release(life, task, epoch).await;
+        for (task, epoch) in held {
+            let asked = taken.iter().find(|taken| taken.task == task && !ours.contains(&task));
+            if let Some(taken) = asked {
+                self.release(life, task, epoch, taken.group.clone()).await;
+            }
         }
     }
 
-    async fn release(&self, life: &Life, task: TaskId, epoch: i32) {
+    async fn release(&self, life: &Life, task: TaskId, epoch: i32, group: String) {
         let finish = Finish { task, epoch, event: Event::Release, output: None, error: None, wait: Duration::ZERO };
-        let end = End { worker: life.id, queue: self.name.clone(), finish };
+        let end = End { worker: life.id, queue: self.name.clone(), group, finish };
         // The recorder outlives every source.
         let _ = self.recorder.send(end).await;
     }
@@ -210,7 +228,7 @@ impl Source for QueueSource {
 
     async fn give_back(&self, unstarted: Vec<Claimed>) {
         for Claimed { life, claim, .. } in unstarted {
-            self.release(&life, claim.task, claim.epoch).await;
+            self.release(&life, claim.task, claim.epoch, claim.group).await;
         }
     }
 }

@@ -5,17 +5,24 @@
 //! times, results.
 
 mod backend;
+mod epoch;
 mod fetch;
 mod hub;
+mod limits;
 mod load;
 #[cfg(test)]
 mod numbers;
 mod queue;
+mod script;
+mod taken;
 mod wake;
 
 pub use backend::{Feed, Source};
+pub use epoch::Rebuild;
 pub use hub::{Hub, Watch};
 pub use jobs_core::Ticket;
+pub use limits::Depth;
 pub use load::Load;
 pub use queue::{Queue, QueueError};
+pub use taken::{Taken, Turn};
 pub use wake::Wake;

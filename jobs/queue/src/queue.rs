@@ -1,26 +1,41 @@
-//! The queue in Redis: a ring of groups, each with its own order.
+//! The queue in Redis: a ring of groups, each with its own order and its own limits.
 //!
-//! All keys of a queue share a hash tag, so that a Redis Cluster keeps them together and spreads queues:
-//! `{<prefix>:q:<queue>}:ready:<group>` (ids by priority and age), `:ring` (groups that have something ready, by virtual time), `:past`
-//! (groups that have just had their turns and have nothing left, by virtual time), `:held` (ids that workers took, by time), `:wake`
-//! (tokens), `:vtime`. And one key for all: `<prefix>:epoch`, gone when the index is.
+//! All keys of a queue share a hash tag, so that a Redis Cluster keeps them together and spreads queues. Under `{<prefix>:q:<queue>}`:
+//!
+//! | key | type | holds |
+//! | --- | --- | --- |
+//! | `:ready:<group>` | sorted set | ids, by the time they became ready less what their priority is worth |
+//! | `:depth` | number | how many ids are ready |
+//! | `:ring` | sorted set | groups that have something ready and may start it, by virtual time |
+//! | `:past` | sorted set | groups that are not in the ring but had turns lately, by virtual time |
+//! | `:parked` | set | groups that have something ready and as much running as they may |
+//! | `:later` | sorted set | groups that have something ready and a rate, by when the next one may start |
+//! | `:held` | sorted set | what workers took (the id and its group behind it), by when |
+//! | `:running` | hash | how many of a group are held |
+//! | `:spent` | sorted set | what has a rate, by when all that was started would have been started evenly |
+//! | `:full` | flag | the queue itself has as much running as it may, and more is ready |
+//! | `:limits` | hash | settings as JSON: `queue`, `groups` for all groups, `group:<group>` for one |
+//! | `:wake` | list | tokens; each wakes one worker |
+//! | `:vtime` | number | the present, in virtual time |
+//!
+//! And for all queues together `<prefix>:epoch`, which is gone when the index is, and the channel `<prefix>:changed`, which says the ids of
+//! tasks that changed.
 
-use std::{sync::LazyLock, time::Duration};
+use std::time::Duration;
 
-use jobs_core::{TaskId, Ticket};
+use jobs_core::{TaskId, Ticket, limits::AGING_MS};
 use redis::{
     Client, Script, ScriptInvocation,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use uuid::Uuid;
 
-static PUSH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/push.lua")));
-static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/claim.lua")));
-static MISSING: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/missing.lua")));
-static STALE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/stale.lua")));
+use crate::{
+    script,
+    taken::{Taken, Turn},
+};
 
 /// Redis runs one script at a time: a larger batch would keep everybody else waiting.
-const BATCH: usize = 500;
+pub(crate) const BATCH: usize = 500;
 
 /// Redis is not available, or its answer makes no sense. Try again later, or go on without.
 #[derive(Debug, thiserror::Error)]
@@ -70,11 +85,12 @@ impl Queue {
             let queue = &first.queue;
             let (same, others): (Vec<&Ticket>, Vec<&Ticket>) = rest.iter().partition(|ticket| ticket.queue == *queue);
             for batch in same.chunks(BATCH) {
-                let mut push = self.script(&PUSH, queue);
+                let mut push = self.script(&script::PUSH, queue);
+                push.arg(AGING_MS);
                 for ticket in batch {
                     push.arg(ticket.task.0.as_bytes()).arg(&ticket.group).arg(ticket.priority).arg(ticket.ready_ms);
                 }
-                let _added: u64 = push.invoke_async(&mut self.connection.clone()).await?;
+                let _added: u64 = push.invoke_async(&mut self.connection()).await?;
             }
             rest = others;
         }
@@ -85,21 +101,40 @@ impl Queue {
     ///
     /// # Errors
     /// When Redis is not available. Tasks whose answer was lost are found by [`Queue::stale`].
-    pub async fn claim(&self, queue: &str, want: usize) -> Result<Vec<TaskId>, QueueError> {
-        let mut claim = self.script(&CLAIM, queue);
-        let ids: Vec<Vec<u8>> = claim.arg(want.min(BATCH)).invoke_async(&mut self.connection.clone()).await?;
-        Ok(read_ids(&ids))
+    pub async fn claim(&self, queue: &str, want: usize) -> Result<Turn, QueueError> {
+        let mut claim = self.script(&script::CLAIM, queue);
+        claim.arg(want.min(BATCH));
+        let (wait_ms, entries): (i64, Vec<Vec<u8>>) = claim.invoke_async(&mut self.connection()).await?;
+        let again = u64::try_from(wait_ms).ok().map(Duration::from_millis);
+        Ok(Turn { taken: entries.iter().filter_map(|entry| Taken::read(entry)).collect(), again })
     }
 
     /// Forgets tasks that were taken: they have ended, or are somebody else's.
     ///
     /// # Errors
     /// When Redis is not available.
-    pub async fn forget(&self, queue: &str, tasks: &[TaskId]) -> Result<(), QueueError> {
-        let key = format!("{}:held", self.base(queue));
-        for batch in tasks.chunks(BATCH) {
-            let ids: Vec<&[u8]> = batch.iter().map(|task| task.0.as_bytes().as_slice()).collect();
-            let () = redis::cmd("ZREM").arg(&key).arg(ids).query_async(&mut self.connection.clone()).await?;
+    pub async fn forget(&self, queue: &str, taken: &[Taken]) -> Result<(), QueueError> {
+        for batch in taken.chunks(BATCH) {
+            let mut forget = self.script(&script::FORGET, queue);
+            for taken in batch {
+                forget.arg(taken.entry());
+            }
+            let () = forget.invoke_async(&mut self.connection()).await?;
+        }
+        Ok(())
+    }
+
+    /// Says that workers hold these tasks of a queue: an index that was lost did not know.
+    ///
+    /// # Errors
+    /// When Redis is not available.
+    pub async fn hold(&self, queue: &str, taken: &[Taken]) -> Result<(), QueueError> {
+        for batch in taken.chunks(BATCH) {
+            let mut hold = self.script(&script::HOLD, queue);
+            for taken in batch {
+                hold.arg(taken.task.0.as_bytes()).arg(&taken.group);
+            }
+            let () = hold.invoke_async(&mut self.connection()).await?;
         }
         Ok(())
     }
@@ -109,9 +144,8 @@ impl Queue {
     /// # Errors
     /// When Redis is not available; whoever claims the task will find that it does not wait any more.
     pub async fn withdraw(&self, queue: &str, group: &str, task: TaskId) -> Result<(), QueueError> {
-        let key = format!("{}:ready:{group}", self.base(queue));
-        let id = task.0.as_bytes().as_slice();
-        let () = redis::cmd("ZREM").arg(key).arg(id).query_async(&mut self.connection.clone()).await?;
+        let mut withdraw = self.script(&script::WITHDRAW, queue);
+        let () = withdraw.arg(task.0.as_bytes()).arg(group).invoke_async(&mut self.connection()).await?;
         Ok(())
     }
 
@@ -124,12 +158,12 @@ impl Queue {
         let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         let mut missing = Vec::new();
         for batch in tickets.chunks(BATCH) {
-            let mut script = self.script(&MISSING, queue);
+            let mut script = self.script(&script::MISSING, queue);
             script.arg(age_ms);
             for ticket in batch {
                 script.arg(ticket.task.0.as_bytes()).arg(&ticket.group);
             }
-            let numbers: Vec<usize> = script.invoke_async(&mut self.connection.clone()).await?;
+            let numbers: Vec<usize> = script.invoke_async(&mut self.connection()).await?;
             missing.extend(numbers.into_iter().filter_map(|number| batch.get(number)).cloned());
         }
         Ok(missing)
@@ -139,30 +173,11 @@ impl Queue {
     ///
     /// # Errors
     /// When Redis is not available.
-    pub async fn stale(&self, queue: &str, age: Duration, limit: usize) -> Result<Vec<TaskId>, QueueError> {
-        let mut script = self.script(&STALE, queue);
+    pub async fn stale(&self, queue: &str, age: Duration, limit: usize) -> Result<Vec<Taken>, QueueError> {
+        let mut script = self.script(&script::STALE, queue);
         let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        let ids: Vec<Vec<u8>> = script.arg(age_ms).arg(limit).invoke_async(&mut self.connection.clone()).await?;
-        Ok(read_ids(&ids))
-    }
-
-    /// Whether the index is there: `false` after Redis lost its data.
-    ///
-    /// # Errors
-    /// When Redis is not available.
-    pub async fn is_whole(&self) -> Result<bool, QueueError> {
-        let key = self.epoch_key();
-        Ok(redis::cmd("EXISTS").arg(key).query_async(&mut self.connection.clone()).await?)
-    }
-
-    /// Says that the index is there: everything that is ready has been pushed.
-    ///
-    /// # Errors
-    /// When Redis is not available.
-    pub async fn mark_whole(&self) -> Result<(), QueueError> {
-        let epoch = Uuid::now_v7().simple().to_string();
-        let () = redis::cmd("SET").arg(self.epoch_key()).arg(epoch).query_async(&mut self.connection.clone()).await?;
-        Ok(())
+        let entries: Vec<Vec<u8>> = script.arg(age_ms).arg(limit).invoke_async(&mut self.connection()).await?;
+        Ok(entries.iter().filter_map(|entry| Taken::read(entry)).collect())
     }
 
     /// Tells everybody who watches these tasks that they changed. A word that is lost is made up for by the watcher.
@@ -171,11 +186,8 @@ impl Queue {
     /// When Redis is not available.
     pub async fn announce(&self, tasks: &[TaskId]) -> Result<(), QueueError> {
         for batch in tasks.chunks(BATCH) {
-            let mut pipe = redis::pipe();
-            for task in batch {
-                pipe.cmd("PUBLISH").arg(self.channel(*task)).arg(1).ignore();
-            }
-            let () = pipe.query_async(&mut self.connection.clone()).await?;
+            let ids: Vec<u8> = batch.iter().flat_map(|task| *task.0.as_bytes()).collect();
+            let () = redis::cmd("PUBLISH").arg(self.channel()).arg(ids).query_async(&mut self.connection()).await?;
         }
         Ok(())
     }
@@ -185,13 +197,13 @@ impl Queue {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), QueueError> {
-        let () = redis::cmd("PING").query_async(&mut self.connection.clone()).await?;
+        let () = redis::cmd("PING").query_async(&mut self.connection()).await?;
         Ok(())
     }
 
     /// Lets a client that blocks go on with nothing.
     pub(crate) async fn unblock(&self, client: u64) -> Result<(), QueueError> {
-        let () = redis::cmd("CLIENT").arg("UNBLOCK").arg(client).query_async(&mut self.connection.clone()).await?;
+        let () = redis::cmd("CLIENT").arg("UNBLOCK").arg(client).query_async(&mut self.connection()).await?;
         Ok(())
     }
 
@@ -199,15 +211,19 @@ impl Queue {
         format!("{{{}:q:{queue}}}", self.prefix)
     }
 
-    pub(crate) fn channel(&self, task: TaskId) -> String {
-        format!("{}:task:{}", self.prefix, task.0.simple())
+    pub(crate) fn channel(&self) -> String {
+        format!("{}:changed", self.prefix)
     }
 
-    fn epoch_key(&self) -> String {
+    pub(crate) fn connection(&self) -> ConnectionManager {
+        self.connection.clone()
+    }
+
+    pub(crate) fn epoch_key(&self) -> String {
         format!("{}:epoch", self.prefix)
     }
 
-    fn script<'a>(&self, script: &'a Script, queue: &str) -> ScriptInvocation<'a> {
+    pub(crate) fn script<'a>(&self, script: &'a Script, queue: &str) -> ScriptInvocation<'a> {
         let mut invocation = script.prepare_invoke();
         invocation.key(self.base(queue));
         invocation
@@ -218,9 +234,4 @@ impl std::fmt::Debug for Queue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Queue").field("prefix", &self.prefix).finish_non_exhaustive()
     }
-}
-
-/// Members that are not ids are somebody else's: they are left alone.
-fn read_ids(ids: &[Vec<u8>]) -> Vec<TaskId> {
-    ids.iter().filter_map(|id| Uuid::from_slice(id).ok()).map(TaskId).collect()
 }

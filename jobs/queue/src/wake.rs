@@ -31,12 +31,15 @@ impl Wake {
         Self { queue: queue.clone(), key: format!("{}:wake", queue.base(name)), connection: None }
     }
 
-    /// Waits until something may be ready. Safe to drop half way: Redis is told that nobody waits any more, so that a later
+    /// Waits until something may be ready, for `most` at most if there is a reason to look then. Safe to drop half way: Redis is told that nobody waits any more, so that a later
     /// token wakes somebody else. Should one be lost all the same, the dispatcher finds that nobody was woken.
     ///
     /// # Errors
     /// When Redis is not available; the next call connects again.
-    pub async fn wait(&mut self) -> Result<(), QueueError> {
+    pub async fn wait(&mut self, most: Option<Duration>) -> Result<(), QueueError> {
+        let limit = most.unwrap_or(RENEW).min(RENEW);
+        // Zero would be for ever.
+        let seconds = limit.max(Duration::from_millis(1)).as_secs_f64();
         // Out of its place while it is used: a wait that was dropped would leave its answer to the next one.
         let mut line = match self.connection.take() {
             Some(line) => line,
@@ -44,7 +47,7 @@ impl Wake {
         };
         let given_up = GivenUp { queue: &self.queue, id: line.id, is_answered: false };
         let token: Result<Option<(String, String)>, _> =
-            redis::cmd("BLPOP").arg(&self.key).arg(RENEW.as_secs()).query_async(&mut line.connection).await;
+            redis::cmd("BLPOP").arg(&self.key).arg(seconds).query_async(&mut line.connection).await;
         given_up.answered();
         token?;
         self.connection = Some(line);

@@ -54,22 +54,55 @@ impl Store {
         Ok((ready.collect::<Result<_, StoreError>>()?, last))
     }
 
-    /// At most `limit` tasks that wait in a queue, by priority and age: for a worker that has to do without Redis.
+    /// The next `limit` tasks after one that workers hold, in the order of their ids.
     ///
     /// # Errors
     /// When Postgres is not available.
-    pub async fn waiting(&self, queue: &str, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let ids = run!(
+    pub async fn running(&self, after: Option<TaskId>, limit: u32) -> Result<Vec<Ticket>, StoreError> {
+        let rows = run!(
             self,
-            sqlx::query_scalar!(
-                "SELECT id FROM tasks WHERE state = 'queued' AND queue = $1 ORDER BY priority DESC, queued_at LIMIT $2",
+            sqlx::query!(
+                r#"SELECT id, queue, "group", priority,
+                    (extract(epoch FROM COALESCE(queued_at, created_at)) * 1000)::bigint AS "ready_ms!"
+                FROM tasks WHERE state IN ('running', 'canceling') AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2"#,
+                after.map(|id| id.0) as Option<Uuid>,
+                i64::from(limit),
+            ),
+            fetch_all
+        )?;
+        let tickets = rows.into_iter().map(|row| {
+            Ok(Ticket {
+                task: TaskId(row.id),
+                queue: row.queue,
+                group: row.group,
+                priority: u8::try_from(row.priority).map_err(StoreError::broken)?,
+                ready_ms: row.ready_ms,
+            })
+        });
+        tickets.collect()
+    }
+
+    /// At most `limit` tasks that wait in a queue, by priority and age: for a worker that has to do without Redis. What has a limit
+    /// on what is started waits for Redis, which counts.
+    ///
+    /// # Errors
+    /// When Postgres is not available.
+    pub async fn waiting(&self, queue: &str, limit: usize) -> Result<Vec<(TaskId, String)>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = run!(
+            self,
+            sqlx::query!(
+                r#"SELECT id, "group" FROM tasks t WHERE state = 'queued' AND queue = $1
+                    AND NOT EXISTS (SELECT FROM queues WHERE name = $1 AND limits_starts(settings))
+                    AND NOT EXISTS (SELECT FROM queue_groups g WHERE g.queue = $1 AND g."group" = t."group"
+                        AND limits_starts(g.settings))
+                ORDER BY priority DESC, queued_at LIMIT $2"#,
                 queue,
                 limit
             ),
             fetch_all
         )?;
-        Ok(ids.into_iter().map(TaskId).collect())
+        Ok(rows.into_iter().map(|row| (TaskId(row.id), row.group)).collect())
     }
 
     /// The states of those of `ids` that exist.

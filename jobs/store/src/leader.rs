@@ -34,6 +34,8 @@ pub struct Pulse {
     pub running: bool,
     /// How long until the next task is due or past its deadline; zero when one already is.
     pub timer: Option<Duration>,
+    /// Another number after every change of the settings of queues.
+    pub settings: i64,
 }
 
 impl Store {
@@ -75,7 +77,8 @@ impl Leadership {
                     (SELECT min(due_at) FROM tasks WHERE state IN ('scheduled', 'retrying')),
                     (SELECT min(deadline) FROM tasks WHERE deadline IS NOT NULL
                         AND state IN ('scheduled', 'blocked', 'queued', 'retrying'))
-                ) - clock_timestamp())::float8 AS timer_seconds"#,
+                ) - clock_timestamp())::float8 AS timer_seconds,
+                (SELECT COALESCE(sum(version), 0) FROM queues)::bigint AS "settings!""#,
             millis(lease),
         )
         .fetch_one(&mut self.connection);
@@ -88,6 +91,7 @@ impl Leadership {
             queued: row.queued,
             running: row.running,
             timer: row.timer_seconds.map(from_seconds),
+            settings: row.settings,
         })
     }
 }

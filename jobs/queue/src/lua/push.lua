@@ -1,23 +1,25 @@
--- KEYS[1] the queue's base key. ARGV: id, group, priority, ready time in ms; again and again.
--- Puts ids among the ready ones of their groups. An id that is there already stays where it is.
-local base = KEYS[1]
-local ring, held, past = base .. ':ring', base .. ':held', base .. ':past'
-local now = redis.call('GET', base .. ':vtime') or '0'
-local added = 0
-for i = 1, #ARGV, 4 do
+-- ARGV[1] what a step of priority is worth, in ms, where the queue does not say; then id, group, priority, ready time in ms; again
+-- and again.
+-- Puts ids among the ready ones of their groups. An id that is there already stays where it is; one that was held is not any more.
+local aging = settings().aging_ms or tonumber(ARGV[1])
+local added, given_back, awake = 0, {}, 0
+for i = 2, #ARGV, 4 do
   local id, group = ARGV[i], ARGV[i + 1]
-  redis.call('ZREM', held, id)
-  -- Priority first, then the time; both fit into the 53 bits of a score.
-  local score = (9 - tonumber(ARGV[i + 2])) * 1e13 + tonumber(ARGV[i + 3])
-  added = added + redis.call('ZADD', base .. ':ready:' .. group, 'NX', score, id)
-  -- A group that joins starts at the present: it is owed nothing for the time it had nothing to do. One that has just had its
-  -- turn starts behind it, or it would be first again and again.
-  if redis.call('ZADD', ring, 'NX', redis.call('ZSCORE', past, group) or now, group) == 1 then
-    redis.call('ZREM', past, group)
+  if redis.call('ZREM', held, id .. group) == 1 then given_back[group] = (given_back[group] or 0) + 1 end
+  -- A step of priority is worth so long a wait. The score never changes, and yet whatever waits is first some day.
+  local score = tonumber(ARGV[i + 3]) - tonumber(ARGV[i + 2]) * aging
+  local is_new = redis.call('ZADD', ready .. group, 'NX', score, id)
+  added = added + is_new
+  local waits = is_limited
+    and (redis.call('SISMEMBER', parked, group) == 1 or redis.call('ZSCORE', later, group))
+  if not waits then
+    join(group)
+    awake = awake + is_new
   end
 end
--- A token wakes one worker. More tokens than workers are of no use, so their number is bounded.
-local wake = base .. ':wake'
-for _ = 1, math.min(added, 64) do redis.call('LPUSH', wake, 1) end
-if added > 0 then redis.call('LTRIM', wake, 0, 255) end
+deepen(added)
+for group, count in pairs(given_back) do left(group, count) end
+-- More tokens than workers are of no use, so their number is bounded.
+for _ = 1, math.min(awake, 64) do redis.call('LPUSH', wake, 1) end
+if awake > 0 then redis.call('LTRIM', wake, 0, 255) end
 return added

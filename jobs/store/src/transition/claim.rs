@@ -19,6 +19,8 @@ pub struct Claim {
     pub epoch: i32,
     /// Which kind of job it is.
     pub kind: String,
+    /// The group it was taken from.
+    pub group: String,
     /// Its input.
     pub input: Box<RawValue>,
     /// Which attempt this is, from 1.
@@ -58,7 +60,7 @@ impl Store {
                     INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch, worker)
                     SELECT id, seq, 'status', 'start', state, attempt, epoch, worker FROM claimed
                 )
-                SELECT id, epoch, kind, input as "input: Json<Box<RawValue>>", attempt, lost, max_attempts,
+                SELECT id, epoch, kind, "group", input as "input: Json<Box<RawValue>>", attempt, lost, max_attempts,
                     retry as "retry: Json<RetryPolicy>", timeout_ms, request_id, queued_at FROM claimed"#,
                 worker.0,
                 &ids,
@@ -69,6 +71,7 @@ impl Store {
             task: TaskId(row.id),
             epoch: row.epoch,
             kind: row.kind,
+            group: row.group,
             input: row.input.0,
             attempt: row.attempt.unsigned_abs(),
             lost: row.lost.unsigned_abs(),

@@ -84,18 +84,52 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     }
 }
 
-fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let unsupported = |detail: String| Problem::new(Code::UnsupportedMediaType, detail);
-    let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    if let Some(encoding) = text(header::CONTENT_ENCODING)
-        && !encoding.trim().eq_ignore_ascii_case("identity")
-    {
-        let detail = format!("the body is encoded with `{}`; send it as it is", encoding.escape_debug());
-        return Err(unsupported(detail).with(header::ACCEPT_ENCODING, "identity"));
+/// A body of JSON, or of one JSON value a line (`application/x-ndjson`), which is read as an array.
+pub(crate) struct JsonLines(pub(crate) Value);
+
+impl<S: Send + Sync> FromRequest<S> for JsonLines {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let sent =
+            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let is_lines = ["application/x-ndjson", "application/jsonl"].contains(&essence(sent).as_str());
+        if !is_lines {
+            return JsonBody::from_request(request, state).await.map(|JsonBody(value)| Self(value));
+        }
+        check_encoding(request.headers())?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| Problem::new(Code::Malformed, rejection.body_text()))?;
+        let lines = bytes.split(|byte| *byte == b'\n').enumerate();
+        let values = lines.filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(n, line)| {
+            let wrong = |error| Problem::new(Code::Malformed, format!("line {} is not JSON: {error}", n + 1));
+            serde_json::from_slice(line).map_err(wrong)
+        });
+        values.collect::<Result<_, _>>().map(|values| Self(Value::Array(values)))
     }
-    let sent = text(header::CONTENT_TYPE);
+}
+
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let sent =
+        headers.get(header::CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let Some(encoding) = sent.filter(|encoding| !encoding.trim().eq_ignore_ascii_case("identity")) else {
+        return Ok(());
+    };
+    let detail = format!("the body is encoded with `{}`; send it as it is", encoding.escape_debug());
+    Err(Problem::new(Code::UnsupportedMediaType, detail).with(header::ACCEPT_ENCODING, "identity"))
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    check_encoding(headers)?;
+    let unsupported = |detail: String| Problem::new(Code::UnsupportedMediaType, detail);
+    let sent = headers.get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let Some(sent) = sent else { return Err(unsupported("Content-Type is missing; send application/json".to_owned())) };
-    let essence = sent.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence(&sent);
     let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
     if !is_json {
         return Err(unsupported(format!("Content-Type is `{}`; send application/json", sent.escape_debug())));

@@ -4,6 +4,7 @@
 //! wrong is one table, `problem`. The API writes tasks and reads them; it runs none, and links no engine.
 
 mod accept;
+mod admission;
 mod app;
 mod body;
 mod clock;
@@ -20,6 +21,7 @@ mod prefer;
 mod problem;
 mod problems;
 mod query;
+mod queues;
 mod range;
 mod request;
 mod router;

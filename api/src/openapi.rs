@@ -5,7 +5,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use jobs_core::Registry;
+use jobs_core::{GroupSettings, QueueSettings, Registry};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
@@ -15,9 +15,14 @@ use crate::{
     kinds::KindView,
     problem::Code,
     problems::ProblemType,
+    queues::{GroupView, QueueView},
     router,
     system::{Health, Pong},
-    tasks::{attempts::AttemptView, submission::CreateTask},
+    tasks::{
+        attempts::AttemptView,
+        batch::{Batch, MOST, PartialBatch},
+        submission::CreateTask,
+    },
     videos::{ErrorBody, VideoList, VideoView},
     view::{ArtifactView, EventView, Page, TaskPage, TaskView},
 };
@@ -73,7 +78,7 @@ fn complete(operation: &mut Value, schema: &str) {
         response["content"][media_type] = json!({ "schema": { "$ref": format!("#/components/schemas/{schema}") } });
         let description = response["description"].as_str().unwrap_or_default();
         response["description"] = json!(format!("{description} {said}").trim());
-        if code.status().as_u16() == 503 || code == Code::RateLimited {
+        if matches!(code.status().as_u16(), 429 | 503) {
             response["headers"]["Retry-After"] =
                 json!({ "schema": { "type": "integer" }, "description": "When to try again, in seconds." });
         }
@@ -90,12 +95,18 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
     };
     let mut read = settings().into_generator();
     read.subschema_for::<CreateTask>();
+    read.subschema_for::<QueueSettings>();
+    read.subschema_for::<GroupSettings>();
     let mut all: Map<String, Value> = read.take_definitions(true).into_iter().collect();
 
     let mut written = settings().for_serialize().into_generator();
     for name in [
         written.subschema_for::<TaskView>(),
         written.subschema_for::<TaskPage>(),
+        written.subschema_for::<Batch>(),
+        written.subschema_for::<PartialBatch>(),
+        written.subschema_for::<QueueView>(),
+        written.subschema_for::<GroupView>(),
         written.subschema_for::<KindView>(),
         written.subschema_for::<ProblemType>(),
         written.subschema_for::<Health>(),
@@ -111,9 +122,13 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
         ("ArtifactPage", page::<ArtifactView>(&mut written)),
         ("AttemptPage", page::<AttemptView>(&mut written)),
         ("KindPage", page::<KindView>(&mut written)),
+        ("QueuePage", page::<QueueView>(&mut written)),
         ("ProblemTypePage", page::<ProblemType>(&mut written)),
     ];
-    all.extend(written.take_definitions(true));
+    // What is both read and written is described as it is read: there it may leave things out.
+    for (name, schema) in written.take_definitions(true) {
+        all.entry(name).or_insert(schema);
+    }
     for (name, page) in pages {
         let generic = page["$ref"].as_str().and_then(|path| path.rsplit('/').next()).map(str::to_owned);
         if let Some(schema) = generic.and_then(|generic| all.remove(&generic)) {
@@ -121,6 +136,15 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
         }
     }
     all.insert("Problem".to_owned(), problem());
+    all.insert(
+        "CreateTasks".to_owned(),
+        json!({
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MOST,
+            "items": { "$ref": "#/components/schemas/CreateTask" },
+        }),
+    );
     add_kinds(&mut all, registry);
     all
 }

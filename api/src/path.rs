@@ -31,6 +31,46 @@ impl<S: Send + Sync> FromRequestParts<S> for NamePath {
     }
 }
 
+/// The queue that the path names.
+pub(crate) struct QueuePath(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for QueuePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let queue = word(parts, state, &["queue"]).await?;
+        if !is_name(&queue) {
+            return Err(Problem::new(Code::QueueNotFound, "no queue can have this name"));
+        }
+        Ok(Self(queue))
+    }
+}
+
+/// The group that the path names, with its queue.
+pub(crate) struct GroupPath {
+    pub(crate) queue: String,
+    pub(crate) group: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for GroupPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let QueuePath(queue) = QueuePath::from_request_parts(parts, state).await?;
+        let group = word(parts, state, &["group"]).await?;
+        if !is_name(&group) {
+            return Err(Problem::new(Code::GroupNotFound, "no group can have this name"));
+        }
+        Ok(Self { queue, group })
+    }
+}
+
+/// As a submission may name queues and groups.
+fn is_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'-');
+    (1..=100).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 async fn word<S: Send + Sync>(parts: &mut Parts, state: &S, names: &[&str]) -> Result<String, Problem> {
     let nothing = || Problem::new(Code::NotFound, "there is nothing here");
     // Refused when it is not UTF-8 under its percent signs.

@@ -63,6 +63,10 @@ codes! {
     TaskNotFound: NOT_FOUND, "task_not_found", "There is no such task";
     /// No kind of job has this name. /api/v1/kinds lists those that there are.
     KindNotFound: NOT_FOUND, "kind_not_found", "There is no such kind of job";
+    /// A queue is called by 1 to 100 letters, digits, dots, underscores, colons and hyphens.
+    QueueNotFound: NOT_FOUND, "queue_not_found", "There is no such queue";
+    /// A group is called by 1 to 100 letters, digits, dots, underscores, colons and hyphens.
+    GroupNotFound: NOT_FOUND, "group_not_found", "There is no such group";
     /// The task has no artifact of this name; those of a task appear when it has succeeded.
     ArtifactNotFound: NOT_FOUND, "artifact_not_found", "There is no such artifact";
     /// No problem has this code.
@@ -88,6 +92,11 @@ codes! {
     KeyReused: UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The idempotency key belongs to another request";
     /// There were too many requests from this address. Retry-After says when the next one is welcome.
     RateLimited: TOO_MANY_REQUESTS, "rate_limited", "Too many requests";
+    /// As many tasks wait in the queue as its operator allows. Nothing was accepted: send it again when some have started.
+    QueueFull: TOO_MANY_REQUESTS, "queue_full", "The queue is full";
+    /// As many tasks of the group wait as the operator of the queue allows. Nothing was accepted: send it again when some have
+    /// started.
+    GroupFull: TOO_MANY_REQUESTS, "group_full", "The group's share of the queue is full";
     /// The server made a mistake. It is logged under the request id.
     Internal: INTERNAL_SERVER_ERROR, "internal", "The server made a mistake";
     /// More comes in than can be stored. Nothing was accepted: send it again after Retry-After.

@@ -4,7 +4,7 @@ use axum::{Router, extract::DefaultBodyLimit, middleware, response::Redirect, ro
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{accept::json_only, app::Shared, docs, kinds, openapi, problems, request, system, tasks, videos};
+use crate::{accept::json_only, app::Shared, docs, kinds, openapi, problems, queues, request, system, tasks, videos};
 
 /// Where everything lies.
 const ROOT: &str = "/api/v1";
@@ -13,6 +13,7 @@ const ROOT: &str = "/api/v1";
 fn routes() -> (Router<Shared>, OpenApi) {
     let json = OpenApiRouter::new()
         .routes(routes!(tasks::create::create, tasks::list::list))
+        .routes(routes!(tasks::batch::create))
         .routes(routes!(tasks::get::get))
         .routes(routes!(tasks::cancel::cancel))
         .routes(routes!(tasks::logs::logs))
@@ -20,6 +21,11 @@ fn routes() -> (Router<Shared>, OpenApi) {
         .routes(routes!(tasks::artifacts::artifacts))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::get))
+        .routes(routes!(queues::list::list))
+        .routes(routes!(queues::get::get, queues::put::put))
+        .routes(routes!(queues::pause::pause))
+        .routes(routes!(queues::pause::resume))
+        .routes(routes!(queues::group::get, queues::group::put, queues::group::reset))
         .routes(routes!(problems::list))
         .routes(routes!(problems::get))
         .routes(routes!(videos::generate::generate))

@@ -14,7 +14,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::problem::{Code, Problem};
+use crate::{
+    admission::{Admission, Places},
+    problem::{Code, Problem},
+};
 
 /// So many submissions share a statement at most.
 const BATCH: usize = 500;
@@ -34,17 +37,27 @@ pub(crate) struct Submitter {
     sender: mpsc::Sender<Pending>,
     /// The bytes of input that can still be taken.
     room: Arc<Semaphore>,
+    admission: Admission,
 }
 
+/// What was submitted together: one task, or a batch.
 struct Pending {
-    task: NewTask,
+    tasks: Vec<NewTask>,
+    /// The places of the tasks in queues whose length is bounded.
+    places: Option<Arc<Places>>,
     answer: Answer,
 }
 
 /// Where the answer goes, with the room that the submission takes up until then.
 struct Answer {
-    sender: oneshot::Sender<Result<Submitted, Problem>>,
+    sender: oneshot::Sender<Result<Vec<Submitted>, Problem>>,
     room: OwnedSemaphorePermit,
+}
+
+/// A task to be pushed. Until then it keeps its place.
+struct Ready {
+    ticket: Ticket,
+    places: Option<Arc<Places>>,
 }
 
 /// Ends when all that was submitted is stored and pushed, once the [`Submitter`] is gone.
@@ -55,34 +68,47 @@ impl Submitter {
     pub(crate) fn start(store: Store, queue: Queue) -> (Self, Finished) {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let (tickets, ready) = mpsc::channel(PUSH_BACKLOG);
+        let admission = Admission::new(store.clone(), queue.clone());
         tokio::spawn(take(store, receiver, tickets));
         // It ends when the last statement is through.
         let finished = tokio::spawn(push(queue, ready));
-        (Self { sender, room: Arc::new(Semaphore::new(ROOM as usize)) }, finished)
+        (Self { sender, room: Arc::new(Semaphore::new(ROOM as usize)), admission }, finished)
     }
 
     /// Accepts a task: it is committed when this returns.
     pub(crate) async fn submit(&self, task: NewTask) -> Result<Submitted, Problem> {
+        let submitted = self.submit_all(vec![task]).await?;
+        submitted.into_iter().next().ok_or_else(in_doubt)
+    }
+
+    /// Accepts tasks: all of them are committed when this returns, or none is. The answers come in their order.
+    pub(crate) async fn submit_all(&self, tasks: Vec<NewTask>) -> Result<Vec<Submitted>, Problem> {
         let overloaded = || {
             Problem::new(Code::Overloaded, "more tasks come in than can be stored; nothing was accepted").retry_after(1)
         };
-        // One that is larger than all the room there is goes alone.
-        let bytes = u32::try_from(task.input.get().len()).unwrap_or(ROOM).clamp(1, ROOM);
+        // What is larger than all the room there is goes alone.
+        let bytes: usize = tasks.iter().map(|task| task.input.get().len()).sum();
+        let bytes = u32::try_from(bytes).unwrap_or(ROOM).clamp(1, ROOM);
         let room = Arc::clone(&self.room).try_acquire_many_owned(bytes).map_err(|_| overloaded())?;
+        let places = self.admission.admit(&tasks).await?.map(Arc::new);
         let (sender, answered) = oneshot::channel();
-        self.sender.try_send(Pending { task, answer: Answer { sender, room } }).map_err(|error| match error {
+        let pending = Pending { tasks, places, answer: Answer { sender, room } };
+        self.sender.try_send(pending).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => overloaded(),
             mpsc::error::TrySendError::Closed(_) => {
                 Problem::new(Code::Stopping, "the server is stopping; nothing was accepted").retry_after(1)
             }
         })?;
         // Dropped only when the statement panicked.
-        let lost = |_| Problem::new(Code::Unavailable, "the task may or may not have been accepted").retry_after(1);
-        answered.await.map_err(lost)?
+        answered.await.map_err(|_| in_doubt())?
     }
 }
 
-async fn take(store: Store, mut receiver: mpsc::Receiver<Pending>, tickets: mpsc::Sender<Ticket>) {
+fn in_doubt() -> Problem {
+    Problem::new(Code::Unavailable, "what was submitted may or may not have been accepted").retry_after(1)
+}
+
+async fn take(store: Store, mut receiver: mpsc::Receiver<Pending>, tickets: mpsc::Sender<Ready>) {
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut ahead = None;
     loop {
@@ -104,12 +130,14 @@ async fn next_batch(receiver: &mut mpsc::Receiver<Pending>, ahead: &mut Option<P
         None => receiver.recv().await?,
     };
     let mut bytes = first.answer.room.num_permits();
+    let mut count = first.tasks.len();
     let mut batch = vec![first];
-    while batch.len() < BATCH
+    while count < BATCH
         && let Ok(next) = receiver.try_recv()
     {
         bytes += next.answer.room.num_permits();
-        if bytes > BATCH_BYTES {
+        count += next.tasks.len();
+        if bytes > BATCH_BYTES || count > BATCH {
             *ahead = Some(next);
             break;
         }
@@ -118,48 +146,58 @@ async fn next_batch(receiver: &mut mpsc::Receiver<Pending>, ahead: &mut Option<P
     Some(batch)
 }
 
-async fn store_batch(store: &Store, mut batch: Vec<Pending>, tickets: &mpsc::Sender<Ticket>) {
+async fn store_batch(store: &Store, mut batch: Vec<Pending>, tickets: &mpsc::Sender<Ready>) {
     // Whoever has been told meanwhile that it took too long must not find that it was accepted after all.
     batch.retain(|pending| !pending.answer.sender.is_closed());
     if batch.is_empty() {
         return;
     }
     // Two statements that lock the same keys in the same order cannot wait for each other in a circle.
-    batch.sort_by(|a, b| key(&a.task).cmp(&key(&b.task)));
-    let (tasks, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|pending| (pending.task, pending.answer)).unzip();
+    batch.sort_by(|a, b| key(a).cmp(&key(b)));
+    let mut tasks = Vec::with_capacity(batch.iter().map(|pending| pending.tasks.len()).sum());
+    let mut askers = Vec::with_capacity(batch.len());
+    for pending in batch {
+        askers.push((pending.tasks.len(), pending.places, pending.answer));
+        tasks.extend(pending.tasks);
+    }
     match store.submit(&tasks).await {
         Ok(submitted) => {
-            for (submitted, answer) in submitted.into_iter().zip(answers) {
-                settle(submitted, answer, tickets);
+            let mut submitted = submitted.into_iter();
+            for (count, places, answer) in askers {
+                settle(submitted.by_ref().take(count).collect(), places, answer, tickets);
             }
         }
         // One that cannot be stored must not take its neighbours with it. A database that is away is away for all.
-        Err(StoreError::Broken(_)) if tasks.len() > 1 => {
-            for (task, answer) in tasks.into_iter().zip(answers) {
-                match store.submit(std::slice::from_ref(&task)).await {
-                    Ok(mut submitted) if !submitted.is_empty() => settle(submitted.remove(0), answer, tickets),
-                    Ok(_) => drop(answer),
+        Err(StoreError::Broken(_)) if askers.len() > 1 => {
+            let mut rest = &tasks[..];
+            for (count, places, answer) in askers {
+                let (own, others) = rest.split_at(count.min(rest.len()));
+                rest = others;
+                match store.submit(own).await {
+                    Ok(submitted) => settle(submitted, places, answer, tickets),
                     Err(error) => drop(answer.sender.send(Err(error.into()))),
                 }
             }
         }
         Err(error) => {
             let problem = Problem::from(error);
-            answers.into_iter().for_each(|answer| drop(answer.sender.send(Err(problem.clone()))));
+            askers.into_iter().for_each(|(_, _, answer)| drop(answer.sender.send(Err(problem.clone()))));
         }
     }
 }
 
-fn key(task: &NewTask) -> Option<&str> {
-    task.idempotency.as_ref().map(|idempotency| idempotency.key.as_str())
+fn key(pending: &Pending) -> Option<&str> {
+    pending.tasks.first()?.idempotency.as_ref().map(|idempotency| idempotency.key.as_str())
 }
 
-fn settle(submitted: Submitted, answer: Answer, tickets: &mpsc::Sender<Ticket>) {
-    if let Submitted::Accepted(task) = &submitted
-        && let Some(ticket) = ticket(task)
-        && tickets.try_send(ticket).is_err()
-    {
-        tracing::debug!(task.id = %task.id, "left to the dispatcher: too many tasks wait to be pushed");
+fn settle(submitted: Vec<Submitted>, places: Option<Arc<Places>>, answer: Answer, tickets: &mpsc::Sender<Ready>) {
+    for submitted in &submitted {
+        if let Submitted::Accepted(task) = submitted
+            && let Some(ticket) = ticket(task)
+            && tickets.try_send(Ready { ticket, places: places.clone() }).is_err()
+        {
+            tracing::debug!(task.id = %task.id, "left to the dispatcher: too many tasks wait to be pushed");
+        }
     }
     // The client may have gone away; the task is accepted all the same.
     let _ = answer.sender.send(Ok(submitted));
@@ -177,18 +215,19 @@ fn ticket(task: &Task) -> Option<Ticket> {
 }
 
 /// Nobody is told of a new task: nobody but its submitter knows it, and that one reads it after it began to watch.
-async fn push(queue: Queue, mut ready: mpsc::Receiver<Ticket>) {
+async fn push(queue: Queue, mut ready: mpsc::Receiver<Ready>) {
     let mut batch = Vec::new();
     while ready.recv_many(&mut batch, BATCH).await > 0 {
-        if let Err(error) = queue.push(&batch).await {
-            let count = batch.len();
+        let (tickets, places): (Vec<_>, Vec<_>) = batch.drain(..).map(|ready| (ready.ticket, ready.places)).unzip();
+        if let Err(error) = queue.push(&tickets).await {
+            let count = tickets.len();
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 count,
                 "left to the dispatcher: tasks could not be pushed"
             );
         }
-        batch.clear();
+        drop(places);
     }
 }
 
@@ -204,7 +243,11 @@ mod tests {
     /// A submitter with little room that nobody takes from.
     fn submitter(room: usize) -> (Submitter, mpsc::Receiver<Pending>) {
         let (sender, receiver) = mpsc::channel(BACKLOG);
-        (Submitter { sender, room: Arc::new(Semaphore::new(room)) }, receiver)
+        let store = Store::new(&jobs_store::StoreConfig::new("postgres://localhost:1/none")).expect("a URL");
+        let queue = Queue::open("redis://localhost:1", "test").expect("a URL");
+        let admission = Admission::new(store, queue);
+        admission.know(Vec::new());
+        (Submitter { sender, room: Arc::new(Semaphore::new(room)), admission }, receiver)
     }
 
     /// A task whose input has so many bytes.
@@ -215,7 +258,7 @@ mod tests {
         CreateTask::plain(&**kind, CheckedInput { json, timeout: std::time::Duration::from_secs(1) }, "req_1", None)
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn inputs_without_room_are_overload_until_others_are_answered() {
         let (submitter, mut receiver) = submitter(10);
         let mut first = Box::pin(submitter.submit(task(8)));
@@ -225,13 +268,13 @@ mod tests {
         assert_eq!(refused.headers["retry-after"], "1");
 
         let pending = receiver.recv().await.expect("the first");
-        assert!(pending.answer.sender.send(Ok(Submitted::KeyTaken)).is_ok());
+        assert!(pending.answer.sender.send(Ok(vec![Submitted::KeyTaken])).is_ok());
         drop(pending.answer.room);
         assert!(matches!(first.await, Ok(Submitted::KeyTaken)));
         assert!(submitter.submit(task(8)).now_or_never().is_none());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_batch_is_cut_before_its_inputs_are_too_large_but_has_one_at_least() {
         let (submitter, mut receiver) = submitter(ROOM as usize);
         for bytes in [BATCH_BYTES + 1, 9, BATCH_BYTES - 10, 2] {

@@ -38,7 +38,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
         (status = 202, description = "The task is accepted.", body = ref("#/components/schemas/Task"),
             headers(("Location" = String, description = "The address of the task."))),
     ),
-    extensions(("x-problems" = json!(["malformed", "invalid_header", "not_acceptable", "unsupported_media_type", "invalid", "idempotency_key_reused"])))
+    extensions(("x-problems" = json!(["malformed", "invalid_header", "not_acceptable", "unsupported_media_type", "invalid", "idempotency_key_reused", "queue_full", "group_full"])))
 )]
 pub(crate) async fn create(
     State(app): State<Shared>,

@@ -3,6 +3,7 @@
 pub(crate) mod artifact;
 pub(crate) mod artifacts;
 pub(crate) mod attempts;
+pub(crate) mod batch;
 pub(crate) mod cancel;
 pub(crate) mod create;
 pub(crate) mod events;

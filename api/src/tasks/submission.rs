@@ -125,6 +125,7 @@ impl CreateTask {
             metadata: asked.metadata.unwrap_or_default(),
             request_id: Some(request_id.to_owned()),
             idempotency,
+            head: None,
         })
     }
 
@@ -152,6 +153,7 @@ impl CreateTask {
             metadata: Map::new(),
             request_id: Some(request_id.to_owned()),
             idempotency,
+            head: None,
         }
     }
 }
@@ -164,9 +166,18 @@ pub(crate) struct Accepted {
 
 /// Accepts a task: it is committed when this returns.
 pub(crate) async fn accept(app: &App, task: NewTask) -> Result<Accepted, Problem> {
-    match app.submitter.submit(task).await? {
+    read_answer(app.submitter.submit(task).await?)
+}
+
+/// Accepts tasks, all or none of them: they are committed when this returns.
+pub(crate) async fn accept_all(app: &App, tasks: Vec<NewTask>) -> Result<Vec<Accepted>, Problem> {
+    app.submitter.submit_all(tasks).await?.into_iter().map(read_answer).collect()
+}
+
+fn read_answer(submitted: Submitted) -> Result<Accepted, Problem> {
+    match submitted {
         Submitted::Accepted(task) => {
-            tracing::info!(task.id = %task.id, task.kind = task.kind, "accepted {} {}", task.kind, task.id);
+            tracing::debug!(task.id = %task.id, task.kind = task.kind, "accepted {} {}", task.kind, task.id);
             Ok(Accepted { task: *task, is_replay: false })
         }
         Submitted::Replayed(task) => Ok(Accepted { task: *task, is_replay: true }),

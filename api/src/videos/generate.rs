@@ -39,7 +39,7 @@ use crate::{
         headers(("Location" = String, description = "Where to look how it is."),
             ("RateLimit" = String, description = "What is left of the limit."),
             ("RateLimit-Policy" = String, description = "The limit.")))),
-    extensions(("x-problems" = json!(["malformed", "invalid_header", "not_acceptable", "unsupported_media_type", "invalid", "idempotency_key_reused", "rate_limited"])))
+    extensions(("x-problems" = json!(["malformed", "invalid_header", "not_acceptable", "unsupported_media_type", "invalid", "idempotency_key_reused", "rate_limited", "queue_full", "group_full"])))
 )]
 pub(crate) async fn generate(
     State(app): State<Shared>,

@@ -88,6 +88,14 @@ id!(
     "wrk_"
 );
 
+impl TaskId {
+    /// The id that is `n` behind this one: the tasks of a batch are numbered through, so that the first one names them all.
+    #[must_use]
+    pub fn nth(self, n: u128) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().wrapping_add(n)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -41,6 +41,9 @@ pub struct NewTask {
     pub request_id: Option<String>,
     /// Makes a repeated submission answer with the first one's task.
     pub idempotency: Option<Idempotency>,
+    /// The first task of its batch, if that has an idempotency key: it is stored together with that one, or not at all. Its id is
+    /// one of [`TaskId::nth`] behind that one's.
+    pub head: Option<TaskId>,
 }
 
 /// When a task may start. The database's clock decides what is past.

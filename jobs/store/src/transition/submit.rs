@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use jobs_core::{NewTask, Task, task::Start};
+use jobs_core::{NewTask, Task, TaskId, task::Start};
 use uuid::Uuid;
 
 use crate::{
@@ -35,16 +35,26 @@ impl Store {
         // A row of the same id is this very task: an earlier call stored it, and its answer was lost.
         fresh.extend(self.by_ids(missing.iter().map(|task| task.id.0).collect()).await?);
         let earlier = self.earlier(&missing).await?;
+        let heads: HashMap<TaskId, &NewTask> = new.iter().map(|task| (task.id, task)).collect();
+        // The key of a task, or of the batch it belongs to; and what was stored under it before, in the task's place.
+        let before = |task: &NewTask| {
+            let head = task.head.map_or(Some(task), |head| heads.get(&head).copied())?;
+            let key = head.idempotency.as_ref()?;
+            let (fingerprint, first) = earlier.get(&key.key)?;
+            let place = first.nth(task.id.0.as_u128().wrapping_sub(head.id.0.as_u128()));
+            Some((key.fingerprint == *fingerprint, place))
+        };
+        let places = missing.iter().filter_map(|task| before(task)).filter(|(is_same, _)| *is_same);
+        let replayed = self.by_ids(places.map(|(_, place)| place.0).collect()).await?;
         let answer = |task: &NewTask| {
             if let Some(task) = fresh.remove(&task.id.0) {
                 return Submitted::Accepted(Box::new(task));
             }
-            let key = task.idempotency.as_ref();
-            match key.and_then(|key| earlier.get(&key.key).map(|earlier| (key, earlier))) {
-                Some((key, (fingerprint, first))) if key.fingerprint == *fingerprint => {
-                    Submitted::Replayed(Box::new(first.clone()))
-                }
-                Some(_) => Submitted::KeyTaken,
+            match before(task) {
+                Some((false, _)) => Submitted::KeyTaken,
+                Some((true, place)) => replayed
+                    .get(&place.0)
+                    .map_or(Submitted::Forgotten, |first| Submitted::Replayed(Box::new(first.clone()))),
                 None => Submitted::Forgotten,
             }
         };
@@ -69,6 +79,7 @@ impl Store {
         let mut requests = Vec::with_capacity(new.len());
         let mut keys = Vec::with_capacity(new.len());
         let mut fingerprints = Vec::with_capacity(new.len());
+        let mut heads = Vec::with_capacity(new.len());
         for task in new {
             ids.push(task.id.0);
             kinds.push(task.kind.clone());
@@ -88,6 +99,7 @@ impl Store {
             requests.push(task.request_id.clone());
             keys.push(task.idempotency.as_ref().map(|idempotency| idempotency.key.clone()));
             fingerprints.push(task.idempotency.as_ref().map(|idempotency| idempotency.fingerprint.clone()));
+            heads.push(task.head.map(|head| head.0));
         }
         let rows: Vec<TaskRow> = run!(
             self,
@@ -97,9 +109,9 @@ impl Store {
                         ELSE now() + start_after_ms * interval '1 millisecond' END AS due
                     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::int[],
                         $8::text[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::timestamptz[], $13::text[],
-                        $14::text[], $15::text[], $16::text[], $17::bytea[])
+                        $14::text[], $15::text[], $16::text[], $17::bytea[], $18::uuid[])
                     AS asked (id, kind, queue, "group", priority, input, max_attempts, retry, timeout_ms, start_at,
-                        start_after_ms, deadline, tags, metadata, request_id, key, fingerprint)
+                        start_after_ms, deadline, tags, metadata, request_id, key, fingerprint, head)
                 ), keyed AS (
                     INSERT INTO idempotency_keys (key, fingerprint, task_id)
                     SELECT key, fingerprint, id FROM asked WHERE key IS NOT NULL
@@ -111,7 +123,7 @@ impl Store {
                         CASE WHEN due > now() THEN 'scheduled' ELSE 'queued' END, input::json, max_attempts,
                         retry::json, timeout_ms, due, CASE WHEN due > now() THEN NULL ELSE now() END, deadline,
                         ARRAY(SELECT json_array_elements_text(asked.tags::json)), metadata::jsonb, request_id, key
-                    FROM asked WHERE key IS NULL OR id IN (SELECT task_id FROM keyed)
+                    FROM asked WHERE (key IS NULL AND head IS NULL) OR COALESCE(head, id) IN (SELECT task_id FROM keyed)
                     ON CONFLICT (id) DO NOTHING
                     RETURNING *
                 ), told AS (
@@ -137,6 +149,7 @@ impl Store {
                 &requests as &[Option<String>],
                 &keys as &[Option<String>],
                 &fingerprints as &[Option<Vec<u8>>],
+                &heads as &[Option<Uuid>],
             ),
             fetch_all
         )?;
@@ -147,8 +160,8 @@ impl Store {
         rows.into_iter().map(|row| Ok((row.id, row.try_into()?))).collect()
     }
 
-    /// The tasks that were submitted before under keys of `new`, with the digest of their request.
-    async fn earlier(&self, new: &[&NewTask]) -> Result<HashMap<String, (Vec<u8>, Task)>, StoreError> {
+    /// What was submitted before under keys of `new`: the digest of the request, and its first task.
+    async fn earlier(&self, new: &[&NewTask]) -> Result<HashMap<String, (Vec<u8>, TaskId)>, StoreError> {
         let keys: Vec<String> =
             new.iter().filter_map(|task| task.idempotency.as_ref()).map(|key| key.key.clone()).collect();
         if keys.is_empty() {
@@ -159,10 +172,7 @@ impl Store {
             sqlx::query!("SELECT key, fingerprint, task_id FROM idempotency_keys WHERE key = ANY($1)", &keys),
             fetch_all
         )?;
-        let tasks = self.by_ids(known.iter().map(|row| row.task_id).collect()).await?;
-        let pairs =
-            known.into_iter().filter_map(|row| Some((row.key, (row.fingerprint, tasks.get(&row.task_id)?.clone()))));
-        Ok(pairs.collect())
+        Ok(known.into_iter().map(|row| (row.key, (row.fingerprint, TaskId(row.task_id)))).collect())
     }
 
     async fn by_ids(&self, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Task>, StoreError> {

@@ -24,6 +24,7 @@ fn task() -> NewTask {
         metadata: Map::new(),
         request_id: None,
         idempotency: None,
+        head: None,
     }
 }
 

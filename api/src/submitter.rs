@@ -219,7 +219,7 @@ async fn push(queue: Queue, mut ready: mpsc::Receiver<Ready>) {
     let mut batch = Vec::new();
     while ready.recv_many(&mut batch, BATCH).await > 0 {
         let (tickets, places): (Vec<_>, Vec<_>) = batch.drain(..).map(|ready| (ready.ticket, ready.places)).unzip();
-        if let Err(error) = queue.push(&tickets).await {
+        if let Err(error) = queue.push_new(&tickets).await {
             let count = tickets.len();
             tracing::warn!(
                 error = &error as &dyn std::error::Error,

@@ -51,6 +51,10 @@ impl Schema {
     /// Everything that is wrong with `value`, in the order of the document; empty when it is right.
     #[must_use]
     pub fn check(&self, value: &Value) -> Vec<Fault> {
+        // Most are right, and that is found out much faster.
+        if self.validator.is_valid(value) {
+            return Vec::new();
+        }
         let mut faults = Vec::new();
         for error in self.validator.iter_errors(value) {
             let at = error.instance_path().to_string();

@@ -80,13 +80,25 @@ impl Queue {
     /// # Errors
     /// When Redis is not available; some of them may have been put.
     pub async fn push(&self, tickets: &[Ticket]) -> Result<(), QueueError> {
+        self.put(tickets, true).await
+    }
+
+    /// As [`Queue::push`], for tasks that nobody can have taken yet.
+    ///
+    /// # Errors
+    /// When Redis is not available; some of them may have been put.
+    pub async fn push_new(&self, tickets: &[Ticket]) -> Result<(), QueueError> {
+        self.put(tickets, false).await
+    }
+
+    async fn put(&self, tickets: &[Ticket], may_be_held: bool) -> Result<(), QueueError> {
         let mut rest: Vec<&Ticket> = tickets.iter().collect();
         while let Some(first) = rest.first() {
             let queue = &first.queue;
             let (same, others): (Vec<&Ticket>, Vec<&Ticket>) = rest.iter().partition(|ticket| ticket.queue == *queue);
             for batch in same.chunks(BATCH) {
                 let mut push = self.script(&script::PUSH, queue);
-                push.arg(AGING_MS);
+                push.arg(AGING_MS).arg(u8::from(may_be_held));
                 for ticket in batch {
                     push.arg(ticket.task.0.as_bytes()).arg(&ticket.group).arg(ticket.priority).arg(ticket.ready_ms);
                 }

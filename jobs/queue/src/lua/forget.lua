@@ -1,10 +1,16 @@
 -- ARGV: what was taken, as claim gave it. It is not held any more.
-local counts = {}
+local groups = {}
 for _, entry in ipairs(ARGV) do
-  if redis.call('ZREM', held, entry) == 1 then
-    local group = string.sub(entry, 17)
-    counts[group] = (counts[group] or 0) + 1
+  local group = string.sub(entry, 17)
+  local entries = groups[group]
+  if not entries then
+    entries = {}
+    groups[group] = entries
   end
+  entries[#entries + 1] = entry
 end
-for group, count in pairs(counts) do left(group, count) end
+for group, entries in pairs(groups) do
+  local count = redis.call('ZREM', held, unpack(entries))
+  if count > 0 then left(group, count) end
+end
 return 0

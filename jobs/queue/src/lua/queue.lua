@@ -61,10 +61,11 @@ local function call_one()
   if redis.call('LLEN', wake) == 0 then redis.call('LPUSH', wake, 1) end
 end
 
--- So many of a group are not held any more. What waited for that goes on.
+-- So many of a group are not held any more. What waited for that goes on. Limits that were taken away were settled.
 local function left(group, count)
   local still = redis.call('HINCRBY', running, group, -count)
   if still <= 0 then redis.call('HDEL', running, group) end
+  if not is_limited then return end
   if redis.call('SISMEMBER', parked, group) == 1 then
     local mine = rule(group) or {}
     if not mine.paused and not (mine.concurrency and still >= mine.concurrency) then

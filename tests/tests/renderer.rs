@@ -86,7 +86,7 @@ async fn a_renderer_that_dies_is_a_failed_attempt_and_not_a_dead_worker() {
     let task = client.until(&id, "tried again", SOON, |task| task["attempt"] == 2).await;
     assert_eq!(
         (&task["error"]["type"], &task["error"]["code"], &task["error"]["retryable"]),
-        (&json!("crash"), &json!("render_crashed"), &json!(true)),
+        (&json!("crash"), &json!("killed"), &json!(true)),
         "{task:#}"
     );
     client.wait(&id, "succeeded", RENDER).await;

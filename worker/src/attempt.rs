@@ -12,13 +12,18 @@ use jobs_store::{
     transition::{Claim, Finish},
 };
 use serde_json::value::RawValue;
-use tokio::{runtime::Handle, sync::Mutex, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, Notify},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::{
     held::Held,
     host::Host,
+    limits::Limits,
     recorder::{End, Recorder},
     reporter::Reporter,
     scratch::Scratch,
@@ -46,6 +51,7 @@ pub(crate) struct Attempts {
     pub(crate) reporter: Arc<Reporter>,
     pub(crate) recorder: Recorder,
     pub(crate) held: Arc<Held>,
+    pub(crate) limits: Limits,
     /// The runtime that kinds run on.
     pub(crate) runtime: Handle,
     /// Cancelled when what still runs is to be given back.
@@ -62,6 +68,8 @@ enum Ended {
     Panicked(String),
     /// It ran longer than it may.
     TimedOut,
+    /// Its scratch directory takes more than it may: so many bytes.
+    Overfull(u64),
     /// Somebody asked to stop the task.
     Stopped,
     /// The worker stops.
@@ -86,7 +94,7 @@ impl Attempts {
             let ended = self.attempt(&claimed).await;
             let speaker = (claimed.life.id, claim.task, claim.epoch);
             self.reporter.flush(speaker, &claimed.life.over).await;
-            let Some(finish) = verdict(claim, ended) else {
+            let Some(finish) = verdict(claim, ended, self.limits) else {
                 self.held.remove(claim.task, claim.epoch);
                 warn!("abandoned: the lease has ended");
                 return;
@@ -130,6 +138,7 @@ impl Attempts {
             artifacts: self.artifacts.clone(),
             scratch: self.scratch.clone(),
             dir: Mutex::new(None),
+            made_dir: Notify::new(),
             uploads: AtomicUsize::new(0),
             control: Handle::current(),
         });
@@ -137,7 +146,7 @@ impl Attempts {
         let input = claim.input.clone();
         let work = async move { kind.run(&input, &cx).await }.in_current_span();
         let running = self.runtime.spawn(work);
-        let ended = self.watch(running, claimed, &stop).await;
+        let ended = self.watch(running, claimed, &host, &stop).await;
         if !matches!(ended, Ended::Returned(Ok(_))) {
             // What is left after that goes with the task.
             let _ = tokio::time::timeout(DISCARD_MAX, host.discard_uploads()).await;
@@ -146,10 +155,11 @@ impl Attempts {
     }
 
     /// Waits for the end of an attempt, whatever comes first.
-    async fn watch(&self, mut running: Running, claimed: &Claimed, stop: &CancellationToken) -> Ended {
+    async fn watch(&self, mut running: Running, claimed: &Claimed, host: &Host, stop: &CancellationToken) -> Ended {
         let ended = tokio::select! {
             done = &mut running => return returned(done),
             () = tokio::time::sleep(claimed.claim.timeout) => Ended::TimedOut,
+            usage = host.overfull(self.limits.disk_bytes) => Ended::Overfull(usage),
             () = claimed.cancel.cancelled() => Ended::Stopped,
             () = self.release.cancelled() => Ended::Released,
             () = claimed.life.over.cancelled() => Ended::Fenced,
@@ -197,7 +207,7 @@ fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
 }
 
 /// What the owner of the task is told; `None` when nobody would believe us.
-fn verdict(claim: &Claim, ended: Ended) -> Option<Finish> {
+fn verdict(claim: &Claim, ended: Ended, limits: Limits) -> Option<Finish> {
     let finish =
         |event, output, error, wait| Some(Finish { task: claim.task, epoch: claim.epoch, event, output, error, wait });
     let plain = |event| finish(event, None, None, Duration::ZERO);
@@ -208,6 +218,11 @@ fn verdict(claim: &Claim, ended: Ended) -> Option<Finish> {
         Ended::Fenced => return None,
         Ended::Returned(Err(error)) => error,
         Ended::Panicked(message) => JobError::retry("panicked", message).crashed(),
+        Ended::Overfull(usage) => {
+            let message = format!("its files take {usage} bytes of disk, and {} are allowed", limits.disk_bytes);
+            // The same input takes as much the next time.
+            JobError::fail("disk_limit", message)
+        }
         Ended::TimedOut => {
             let message = format!("the attempt ran longer than {} ms", claim.timeout.as_millis());
             JobError { error_type: ErrorType::Timeout, ..JobError::retry("timed_out", message) }
@@ -252,8 +267,10 @@ mod tests {
         }
     }
 
+    const LIMITS: Limits = Limits { memory_bytes: 1 << 20, disk_bytes: 1 << 20 };
+
     fn event(claim: &Claim, ended: Ended) -> Option<Event> {
-        verdict(claim, ended).map(|finish| finish.event)
+        verdict(claim, ended, LIMITS).map(|finish| finish.event)
     }
 
     #[test]
@@ -278,10 +295,16 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_that_fills_the_disk_is_not_tried_again() {
+        let full = verdict(&claim(1, 0), Ended::Overfull(2 << 20), LIMITS).expect("a verdict");
+        assert_eq!((full.event, full.error.map(|error| error.code)), (Event::Fail, Some("disk_limit".to_owned())));
+    }
+
+    #[test]
     fn a_timeout_and_a_panic_may_be_tried_again() {
         assert_eq!(event(&claim(1, 0), Ended::TimedOut), Some(Event::Retry));
         assert_eq!(event(&claim(1, 0), Ended::Panicked("oh".into())), Some(Event::Retry));
-        let last = verdict(&claim(3, 0), Ended::TimedOut).and_then(|finish| finish.error);
+        let last = verdict(&claim(3, 0), Ended::TimedOut, LIMITS).and_then(|finish| finish.error);
         assert_eq!(last.map(|error| error.error_type), Some(ErrorType::Timeout));
     }
 

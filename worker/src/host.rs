@@ -1,6 +1,7 @@
 //! What a worker does for one attempt that runs: its words, its scratch directory, its files.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{
         Arc,
@@ -10,15 +11,19 @@ use std::{
 };
 
 use futures::future::{BoxFuture, FutureExt};
-use jobs_artifacts::Artifacts;
-use jobs_core::{JobError, LogLevel, Progress, TaskId, WorkerId, context::AttemptHost};
+use jobs_artifacts::{ArtifactError, Artifacts};
+use jobs_core::{JobError, LogLevel, Progress, TaskId, WorkerId, context::AttemptHost, error::DISK_FULL_WAIT};
 use jobs_store::{Artifact, Store};
 use tempfile::TempDir;
 use time::OffsetDateTime;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tracing::warn;
 
-use crate::{life::is_passing, reporter::Reporter, scratch::Scratch};
+use crate::{
+    life::is_passing,
+    reporter::Reporter,
+    scratch::{Scratch, overfull},
+};
 
 /// Hosts one attempt.
 pub(crate) struct Host {
@@ -30,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) artifacts: Artifacts,
     pub(crate) scratch: Scratch,
     pub(crate) dir: Mutex<Option<TempDir>>,
+    /// Told when `dir` is made.
+    pub(crate) made_dir: Notify,
     /// How many uploads have begun.
     pub(crate) uploads: AtomicUsize,
     /// The runtime of the control side: connections live there.
@@ -47,13 +54,22 @@ impl Host {
         }
     }
 
+    /// Completes when the scratch directory takes more than `limit_bytes`, with what it takes. Costs an attempt nothing that has none.
+    pub(crate) async fn overfull(&self, limit_bytes: u64) -> u64 {
+        self.made_dir.notified().await;
+        let Some(path) = self.dir.lock().await.as_ref().map(|dir| dir.path().to_owned()) else {
+            return std::future::pending().await;
+        };
+        overfull(path, limit_bytes).await
+    }
+
     async fn upload(&self, name: String, content_type: String, path: PathBuf) -> Result<(), JobError> {
         let (store, artifacts) = (self.store.clone(), self.artifacts.clone());
         let (worker, task, epoch) = (self.worker, self.task, self.epoch);
         self.uploads.fetch_add(1, Relaxed);
         let upload = async move {
             let stored = artifacts.put(task, epoch, &name, &path).await;
-            let stored = stored.map_err(|error| JobError::retry("artifact_not_stored", error))?;
+            let stored = stored.map_err(not_stored)?;
             let artifact = Artifact {
                 name,
                 epoch,
@@ -95,9 +111,10 @@ impl AttemptHost for Host {
                 return Ok(dir.path().to_owned());
             }
             let made = self.scratch.create(&format!("{}-{}-", self.task, self.epoch));
-            let made = made.map_err(|error| JobError::retry("no_scratch_directory", error))?;
+            let made = made.map_err(no_directory)?;
             let path = made.path().to_owned();
             *dir = Some(made);
+            self.made_dir.notify_one();
             Ok(path)
         };
         make.boxed()
@@ -111,4 +128,18 @@ impl AttemptHost for Host {
     ) -> BoxFuture<'a, Result<(), JobError>> {
         self.upload(name.to_owned(), content_type.to_owned(), path).boxed()
     }
+}
+
+fn not_stored(error: ArtifactError) -> JobError {
+    if matches!(error, ArtifactError::Full(_)) {
+        return JobError::retry("artifact_store_full", error).after(DISK_FULL_WAIT);
+    }
+    JobError::retry("artifact_not_stored", error)
+}
+
+fn no_directory(error: io::Error) -> JobError {
+    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return JobError::retry("disk_full", error).after(DISK_FULL_WAIT);
+    }
+    JobError::retry("no_scratch_directory", error)
 }

@@ -10,6 +10,7 @@ mod held;
 mod host;
 mod lane;
 mod life;
+mod limits;
 pub mod media;
 mod recorder;
 mod reporter;
@@ -17,4 +18,5 @@ mod scratch;
 mod source;
 mod worker;
 
+pub use limits::Limits;
 pub use worker::run;

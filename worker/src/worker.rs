@@ -18,6 +18,7 @@ use crate::{
     held::Held,
     lane::Lane,
     life::{Heart, HeartConfig, Lives},
+    limits::Limits,
     media::MediaProcess,
     recorder,
     reporter::Reporter,
@@ -81,6 +82,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         reporter,
         recorder: recorder.clone(),
         held: held.clone(),
+        limits: Limits::of(&config.worker),
         runtime: kinds.handle().clone(),
         release: release.clone(),
     });
@@ -157,7 +159,7 @@ fn served(config: &Config, registry: &Registry, engines: &Engines) -> BTreeMap<S
 
 fn engines(config: &Config) -> Engines {
     let mut engines = Engines { may_crash: config.worker.echo_faults, ..Engines::default() };
-    match MediaProcess::find(config.worker.media_bin.as_deref()) {
+    match MediaProcess::find(config.worker.media_bin.as_deref(), Limits::of(&config.worker)) {
         Ok(media) => engines.video = Some(Arc::new(media)),
         Err(error) => warn!(error = &error as &dyn std::error::Error, "this worker renders no videos"),
     }

@@ -1,5 +1,7 @@
 //! What can go wrong with the bytes of artifacts.
 
+use std::io;
+
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
@@ -22,6 +24,9 @@ pub enum ArtifactError {
     /// The file that was to be stored cannot be read.
     #[error("the file cannot be read")]
     Unreadable(#[source] std::io::Error),
+    /// There is no room left in the store.
+    #[error("the artifact store is full")]
+    Full(#[source] object_store::Error),
     /// The store refuses or cannot be reached.
     #[error("the artifact store is not available")]
     Unavailable(#[source] object_store::Error),
@@ -31,7 +36,22 @@ impl From<object_store::Error> for ArtifactError {
     fn from(error: object_store::Error) -> Self {
         match error {
             object_store::Error::NotFound { .. } => Self::NotFound,
+            error if is_full(&error) => Self::Full(error),
             error => Self::Unavailable(error),
         }
     }
+}
+
+/// Whether the system said, somewhere below, that there is no room.
+fn is_full(error: &object_store::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && matches!(io.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::task::ErrorType;
 
+/// An attempt that found no room on a disk is not tried again before this: room is made by people, or by tasks that end.
+pub const DISK_FULL_WAIT: Duration = Duration::from_secs(5);
+
 /// Why an attempt did not succeed, and what should happen next.
 #[derive(Debug)]
 pub struct JobError {

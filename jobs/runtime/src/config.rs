@@ -12,7 +12,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 pub use error::ConfigError;
 pub use source::{Listed, Loaded};
 pub(crate) use value::escape_path;
-pub use value::{format_duration, parse_duration, parse_queues};
+pub use value::{format_duration, parse_bytes, parse_duration, parse_queues};
 
 /// Everything that can be set, with its defaults filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +87,10 @@ pub struct WorkerConfig {
     pub lease: Duration,
     /// How long running tasks may go on after a stop was asked for.
     pub drain: Duration,
+    /// The memory that a process of one attempt may use, in bytes.
+    pub attempt_memory_bytes: u64,
+    /// The disk that one attempt may use for scratch files, in bytes.
+    pub attempt_disk_bytes: u64,
     /// The program that renders, or nothing to find it beside this one.
     pub media_bin: Option<PathBuf>,
     /// Whether the `echo` kind may crash its process, for tests of exactly that.

@@ -1,4 +1,5 @@
-//! The limits that a render process sets itself, before it reads a byte of what somebody sent.
+//! The limits that a render process sets itself, before it reads a byte of what somebody sent. How much memory and disk it may use
+//! is for its parent to say.
 
 use std::{
     io::{self, Read},
@@ -9,9 +10,6 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// Address space. A film of UHD needs under 2 GiB.
-const MAX_MEMORY_BYTES: u64 = 6 << 30;
-const MAX_FILE_BYTES: u64 = 4 << 30;
 const MAX_OPEN_FILES: u64 = 256;
 /// Of all cores together: far more than the longest film takes, far less than for ever.
 const MAX_CPU_SECONDS: u64 = 4 * 3600;
@@ -29,13 +27,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// # Errors
 /// When the system refuses a signal handler. Limits that it does not know are left out.
 pub fn contain() -> io::Result<Arc<AtomicBool>> {
-    for (resource, limit) in [
-        (Resource::Core, 0),
-        (Resource::As, MAX_MEMORY_BYTES),
-        (Resource::Fsize, MAX_FILE_BYTES),
-        (Resource::Nofile, MAX_OPEN_FILES),
-        (Resource::Cpu, MAX_CPU_SECONDS),
-    ] {
+    for (resource, limit) in [(Resource::Core, 0), (Resource::Nofile, MAX_OPEN_FILES), (Resource::Cpu, MAX_CPU_SECONDS)]
+    {
         // A lower limit may be set already, and then stays.
         let _ = setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) });
     }

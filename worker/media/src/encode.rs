@@ -5,7 +5,7 @@ use std::path::Path;
 use ffmpeg_next::{ChannelLayout, Dictionary, Error, Packet, Rational, codec, color, encoder, format, frame};
 use jobs_core::port::video::{Quality, RenderError, RenderFault, VideoSpec};
 
-use crate::{canvas::Canvas, ffi, music::RATE, yuv};
+use crate::{canvas::Canvas, failure::failed, ffi, music::RATE, yuv};
 
 /// Frames that x264 works on at a time. Fixed, because the bytes of the film depend on it; and two cores are busy with
 /// three of them.
@@ -184,9 +184,4 @@ fn open_audio(base: Rational) -> Result<encoder::Audio, RenderError> {
     audio.set_time_base(base);
     audio.set_flags(codec::Flags::GLOBAL_HEADER);
     audio.open_as(codec).map_err(failed("open AAC"))
-}
-
-/// An error of FFmpeg while doing `what`.
-pub(crate) fn failed(what: &'static str) -> impl Fn(Error) -> RenderError {
-    move |error| RenderError::new(RenderFault::EncodeFailed, format!("cannot {what}: {error}"))
 }

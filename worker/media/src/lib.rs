@@ -11,6 +11,7 @@ mod caption;
 mod check;
 pub mod contain;
 mod encode;
+mod failure;
 mod ffi;
 mod fonts;
 mod layer;

@@ -5,7 +5,7 @@ use std::path::Path;
 use ffmpeg_next::{Dictionary, format, media};
 use jobs_core::port::video::{RenderError, RenderFault, VideoFacts};
 
-use crate::encode::failed;
+use crate::failure::failed;
 
 /// Reads the facts of the film at `path`. The loudness is not looked for, it is what the caller measured.
 pub(crate) fn facts(path: &Path, loudness_lufs: f32) -> Result<VideoFacts, RenderError> {

@@ -16,6 +16,7 @@ use crate::{
     canvas::Canvas,
     caption::Captions,
     encode::Writer,
+    failure::{failed, unwritten},
     fonts::Fonts,
     layer::{Frame, Layer},
     loudness,
@@ -61,7 +62,7 @@ struct Render<'a> {
 impl Render<'_> {
     fn run(&self, fonts_dir: Option<&Path>) -> Result<Rendered, RenderError> {
         crate::check::check(self.timeline)?;
-        ffmpeg_next::init().map_err(crate::encode::failed("start FFmpeg"))?;
+        ffmpeg_next::init().map_err(failed("start FFmpeg"))?;
         // What libraries print is not progress; errors come back as values.
         ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Error);
         self.tell(RenderPhase::Prepare, 0.0, 0, "loading fonts");
@@ -214,7 +215,5 @@ impl Files {
 }
 
 fn write(path: &Path, data: &[u8]) -> Result<(), RenderError> {
-    fs::write(path, data).map_err(|error| {
-        RenderError::new(RenderFault::WriteFailed, format!("cannot write {}: {error}", path.display()))
-    })
+    fs::write(path, data).map_err(unwritten(path))
 }

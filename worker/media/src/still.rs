@@ -5,7 +5,11 @@ use std::path::Path;
 use ffmpeg_next::{Packet, Rational, codec, color, encoder, format, frame};
 use jobs_core::port::video::{RenderError, RenderFault, ThumbnailFacts};
 
-use crate::{canvas::Canvas, encode::failed, ffi, yuv};
+use crate::{
+    canvas::Canvas,
+    failure::{failed, unwritten},
+    ffi, yuv,
+};
 
 /// The quantiser of the JPEG: 2 is best, 31 worst.
 const QUANTISER: i32 = 3;
@@ -37,7 +41,6 @@ pub(crate) fn write(canvas: &Canvas, width: u32, path: &Path) -> Result<Thumbnai
     let mut packet = Packet::empty();
     jpeg.receive_packet(&mut packet).map_err(failed("encode the thumbnail"))?;
     let data = packet.data().unwrap_or_default();
-    std::fs::write(path, data)
-        .map_err(|error| RenderError::new(RenderFault::WriteFailed, format!("cannot write the thumbnail: {error}")))?;
+    std::fs::write(path, data).map_err(unwritten(path))?;
     Ok(ThumbnailFacts { width_px, height_px, size_bytes: data.len() as u64 })
 }

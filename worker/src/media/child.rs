@@ -16,8 +16,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// How long a program may take to end after SIGTERM, before SIGKILL.
-pub const GRACE: Duration = Duration::from_secs(2);
+use crate::limits::Limits;
+
+/// How long a program may take to end after SIGTERM, before SIGKILL. Also one that gets no processor is gone within two seconds.
+pub const GRACE: Duration = Duration::from_millis(1_500);
 
 /// So much of the end of standard error is kept.
 const STDERR_TAIL_BYTES: usize = 4096;
@@ -32,6 +34,8 @@ pub struct Contained<'a> {
     pub env: &'a [(&'a str, OsString)],
     /// Its working directory.
     pub dir: &'a Path,
+    /// What it may use.
+    pub limits: Limits,
 }
 
 /// A running program and whatever it started. Dropping it ends them all.
@@ -52,7 +56,35 @@ pub struct Ended {
     pub stderr_tail: String,
 }
 
+/// What ended a program from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Containment {
+    /// Somebody killed it; mostly the kernel, for want of memory.
+    Killed,
+    /// Its limit of memory.
+    Memory,
+    /// Its limit of disk.
+    Disk,
+}
+
 impl Ended {
+    /// Why it ended, if it was for what it used or was not to use: not by a fault of its own.
+    #[must_use]
+    pub fn containment(&self) -> Option<Containment> {
+        match self.status.signal().and_then(Signal::from_named_raw) {
+            Some(Signal::KILL) => return Some(Containment::Killed),
+            Some(Signal::XFSZ) => return Some(Containment::Disk),
+            _ => {}
+        }
+        (self.is_starved() && !self.status.success()).then_some(Containment::Memory)
+    }
+
+    /// Whether it said that it got no memory: the last words of Rust, of the loader and of libraries, and those of x264.
+    fn is_starved(&self) -> bool {
+        let words = ["memory allocation of", "Cannot allocate memory", "malloc of size"];
+        words.iter().any(|words| self.stderr_tail.contains(words))
+    }
+
     /// How it ended, for a person.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -77,7 +109,11 @@ impl ContainedChild {
         command.current_dir(what.dir).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
-        let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+        let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        if let Some(pid) = pid {
+            what.limits.bind(pid);
+        }
+        let group = Group(pid);
         let missing = || io::Error::other("a standard stream is missing");
         let stdin = child.stdin.take().ok_or_else(missing)?;
         let stdout = child.stdout.take().ok_or_else(missing)?;
@@ -234,8 +270,9 @@ mod tests {
         let args = ["-c".into(), script.into()];
         let program = PathBuf::from("/bin/sh");
         let env = [("PATH", OsString::from("/usr/bin:/bin"))];
-        ContainedChild::start(&Contained { program: &program, args: &args, env: &env, dir: Path::new("/") })
-            .expect("a shell")
+        let limits = Limits { memory_bytes: 256 << 20, disk_bytes: 64 << 10 };
+        let what = Contained { program: &program, args: &args, env: &env, dir: Path::new("/"), limits };
+        ContainedChild::start(&what).expect("a shell")
     }
 
     fn is_alive(pid: i32) -> bool {
@@ -265,6 +302,33 @@ mod tests {
         let mut child = shell("kill -SEGV $$");
         assert_eq!(child.line().await.expect("the end"), None);
         assert!(child.ended().await.expect("an end").describe().starts_with("it was killed by SIGSEGV"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_program_that_writes_more_than_it_may_is_ended_and_one_that_is_killed_is_known_as_such() {
+        let dir = tempfile::tempdir().expect("a directory");
+        // It reads first, as every program does that is told what to do.
+        let script = format!("read word; exec head -c 100000 /dev/zero > {}/file", dir.path().display());
+        let mut child = shell(&script);
+        child.write(b"go\n").await.expect("written");
+        assert_eq!(child.ended().await.expect("an end").containment(), Some(Containment::Disk));
+        assert_eq!(std::fs::metadata(dir.path().join("file")).expect("a file").len(), 64 << 10);
+
+        let mut child = shell("kill -KILL $$");
+        assert_eq!(child.ended().await.expect("an end").containment(), Some(Containment::Killed));
+        let mut child = shell("kill -SEGV $$");
+        assert_eq!(child.ended().await.expect("an end").containment(), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_program_gets_no_more_memory_than_it_may_have() {
+        let mut child = shell("read word; head -c 300000000 /dev/zero | tail -c 290000000 | wc -c");
+        child.write(b"go\n").await.expect("written");
+        let counted = child.line().await.expect("a line").expect("a number");
+        assert_ne!(counted.trim(), "290000000", "tail had to hold all of it");
+        child.ended().await.expect("an end");
     }
 
     #[tokio::test]

@@ -9,6 +9,8 @@ use std::{
 
 use jobs_core::port::video::VideoEngine;
 
+use crate::limits::Limits;
+
 /// The name of the program.
 const PROGRAM: &str = "longshore-media";
 /// Says where it is, when it does not lie beside this program.
@@ -21,6 +23,7 @@ const PASSED_ON: [&str; 2] = ["LONGSHORE_FONTS_DIR", "LD_LIBRARY_PATH"];
 pub struct MediaProcess {
     pub(super) program: PathBuf,
     pub(super) env: Vec<(&'static str, OsString)>,
+    pub(super) limits: Limits,
     pub(super) patience: super::render::Patience,
 }
 
@@ -43,25 +46,25 @@ impl std::fmt::Display for NotFound {
 impl std::error::Error for NotFound {}
 
 impl MediaProcess {
-    /// The program that was `named`, or the one beside the running program.
+    /// The program that was `named`, or the one beside the running program; each of its processes may use `limits`.
     ///
     /// # Errors
     /// When it is not there: the worker then has no video engine.
     #[expect(clippy::disallowed_methods, reason = "what the renderer's process inherits is decided here, name by name")]
-    pub fn find(named: Option<&Path>) -> Result<Self, NotFound> {
+    pub fn find(named: Option<&Path>, limits: Limits) -> Result<Self, NotFound> {
         let program = named.map_or_else(|| beside(env::current_exe().unwrap_or_default().as_path()), Path::to_path_buf);
-        Self::at(program, super::child::passed_on(&PASSED_ON, |name| env::var_os(name)))
+        Self::at(program, super::child::passed_on(&PASSED_ON, |name| env::var_os(name)), limits)
     }
 
     /// The program at `program`, given `env` and nothing else.
     ///
     /// # Errors
     /// When there is no such file.
-    pub fn at(program: PathBuf, env: Vec<(&'static str, OsString)>) -> Result<Self, NotFound> {
+    pub fn at(program: PathBuf, env: Vec<(&'static str, OsString)>, limits: Limits) -> Result<Self, NotFound> {
         if !program.is_file() {
             return Err(NotFound { looked_at: program });
         }
-        Ok(Self { program, env, patience: super::render::Patience::default() })
+        Ok(Self { program, env, limits, patience: super::render::Patience::default() })
     }
 
     /// As the port that kinds know.
@@ -84,7 +87,9 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_named_with_the_command_that_builds_it() {
-        let error = MediaProcess::at("/nowhere/longshore-media".into(), Vec::new()).expect_err("it is not there");
+        let limits = Limits { memory_bytes: 1, disk_bytes: 1 };
+        let error = MediaProcess::at("/nowhere/longshore-media".into(), Vec::new(), limits);
+        let error = error.expect_err("it is not there");
         assert!(error.to_string().contains("/nowhere/longshore-media"));
         assert!(error.to_string().contains("cargo build --release -p engine-media"));
     }

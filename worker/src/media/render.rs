@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     MediaProcess,
-    child::{Contained, ContainedChild},
+    child::{Contained, ContainedChild, Containment, Ended},
 };
 
 /// How long a render is waited for.
@@ -78,7 +78,8 @@ impl MediaProcess {
         let mut line = serde_json::to_vec(request)
             .map_err(|error| RenderError::new(RenderFault::TimelineInvalid, format!("cannot be sent: {error}")))?;
         line.push(b'\n');
-        let what = Contained { program: &self.program, args: &[], env: &self.env, dir: &request.dir };
+        let what =
+            Contained { program: &self.program, args: &[], env: &self.env, dir: &request.dir, limits: self.limits };
         let mut child = ContainedChild::start(&what)
             .map_err(|error| unavailable(format!("cannot start {}: {error}", self.program.display())))?;
         // A process that died at once shows that below, with what it said.
@@ -92,15 +93,22 @@ impl MediaProcess {
         match heard {
             Heard::Last(result) => {
                 child.close_stdin();
-                if tokio::time::timeout(super::child::GRACE, child.ended()).await.is_err() {
-                    child.stop().await.map_err(lost)?;
+                let ended = match tokio::time::timeout(super::child::GRACE, child.ended()).await {
+                    Ok(ended) => ended,
+                    Err(_) => child.stop().await,
+                };
+                let is_starved = ended.is_ok_and(|ended| ended.containment() == Some(Containment::Memory));
+                match result {
+                    // Encoders say that they failed, and why only to people.
+                    Err(error) if error.code == RenderFault::EncodeFailed && is_starved => {
+                        Err(RenderError::new(RenderFault::MemoryLimit, error.message))
+                    }
+                    result => result,
                 }
-                result
             }
             Heard::Nothing => {
                 let ended = child.ended().await.map_err(lost)?;
-                let message = format!("the render process crashed: {}", ended.describe());
-                Err(RenderError::new(RenderFault::RenderCrashed, message))
+                Err(crashed(&ended))
             }
             Heard::Cancelled => {
                 child.stop().await.map_err(lost)?;
@@ -155,6 +163,19 @@ impl MediaProcess {
     }
 }
 
+/// The failure of a process that ended without a last word.
+fn crashed(ended: &Ended) -> RenderError {
+    let (fault, what) = match ended.containment() {
+        None => (RenderFault::RenderCrashed, "the render process crashed"),
+        Some(Containment::Killed) => (RenderFault::Killed, "the render process was killed from outside"),
+        Some(Containment::Memory) => {
+            (RenderFault::MemoryLimit, "the render process needs more memory than it may have")
+        }
+        Some(Containment::Disk) => (RenderFault::DiskLimit, "the render process wrote a larger file than it may"),
+    };
+    RenderError::new(fault, format!("{what}: {}", ended.describe()))
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Mutex};
@@ -163,6 +184,7 @@ mod tests {
     use jobs_kinds::video_generate::{Briefing, expand};
 
     use super::*;
+    use crate::limits::Limits;
 
     /// Remembers what an engine told.
     #[derive(Default)]
@@ -191,7 +213,8 @@ mod tests {
         fs::write(&program, format!("#!/bin/sh\nread -r request\n{script}\n")).expect("written");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("made executable");
         let env = vec![("PATH", "/usr/bin:/bin".into())];
-        let mut engine = MediaProcess::at(program, env).expect("it is there");
+        let limits = Limits { memory_bytes: 1 << 30, disk_bytes: 1 << 20 };
+        let mut engine = MediaProcess::at(program, env, limits).expect("it is there");
         engine.patience.silence = Duration::from_secs(20);
         engine
     }
@@ -214,6 +237,20 @@ mod tests {
         assert!(error.message.contains("SIGSEGV") && error.message.contains("bad macroblock"), "{error}");
         assert_eq!(*heard.0.lock().expect("not poisoned"), ["frame 1"]);
         assert!(!dir.path().join(VIDEO_FILE).exists());
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_killed_from_outside_is_tried_again_and_one_that_writes_too_much_is_not() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (script, told) in [
+            ("kill -KILL $$", (RenderFault::Killed, true)),
+            ("kill -XFSZ $$", (RenderFault::DiskLimit, false)),
+            ("echo 'memory allocation of 9 bytes failed' >&2; kill -ABRT $$", (RenderFault::MemoryLimit, false)),
+        ] {
+            let engine = engine(dir.path(), script);
+            let error = failure(&engine, dir.path(), CancellationToken::new(), &Heard::default()).await;
+            assert_eq!((error.code, error.retryable), told, "{error}");
+        }
     }
 
     #[tokio::test]

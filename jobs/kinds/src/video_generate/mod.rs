@@ -12,6 +12,7 @@ use std::{sync::Mutex, time::Duration};
 
 use jobs_core::{
     Engines, Fault, JobContext, JobError, JobKind, LogLevel, Progress,
+    error::DISK_FULL_WAIT,
     port::video::{
         CAPTIONS_FILE, RenderError, RenderFault, RenderProgress, RenderRequest, RenderSink, THUMBNAIL_FILE, VIDEO_FILE,
     },
@@ -127,5 +128,9 @@ impl RenderSink for Telling<'_> {
 fn job_error(error: RenderError) -> JobError {
     let fault = error.code;
     let told = if error.retryable { JobError::retry(fault.name(), error) } else { JobError::fail(fault.name(), error) };
-    if fault == RenderFault::RenderCrashed { told.crashed() } else { told }
+    match fault {
+        RenderFault::RenderCrashed | RenderFault::Killed => told.crashed(),
+        RenderFault::DiskFull => told.after(DISK_FULL_WAIT),
+        _ => told,
+    }
 }

@@ -88,6 +88,8 @@ pub static SETTINGS: &[Setting] = &[
     setting("worker.heartbeat", "1s", to!(worker.heartbeat), "how often a worker proves that it lives"),
     setting("worker.lease", "4s", to!(worker.lease), "how long a proof counts; then its tasks are taken back"),
     setting("worker.drain", "25s", to!(worker.drain), "how long running tasks may go on after SIGTERM"),
+    setting("worker.attempt_memory", "4GiB", attempt_memory, "memory that a process of one attempt may use"),
+    setting("worker.attempt_disk", "8GiB", attempt_disk, "disk that one attempt may use for scratch files"),
     setting("worker.media_bin", "", to!(worker.media_bin), "the renderer (default: longshore-media, beside longshore)"),
     setting("worker.echo_faults", "false", to!(worker.echo_faults), "let the echo kind crash its process, for tests"),
     setting("scheduler.tick", "1s", to!(scheduler.tick), "how often the scheduler looks for what fell through"),
@@ -97,6 +99,16 @@ pub static SETTINGS: &[Setting] = &[
 
 fn queues(config: &mut Config, text: &str) -> Result<(), String> {
     config.worker.queues = value::parse_queues(text, config.worker.concurrency)?;
+    Ok(())
+}
+
+fn attempt_memory(config: &mut Config, text: &str) -> Result<(), String> {
+    config.worker.attempt_memory_bytes = value::parse_bytes(text)?;
+    Ok(())
+}
+
+fn attempt_disk(config: &mut Config, text: &str) -> Result<(), String> {
+    config.worker.attempt_disk_bytes = value::parse_bytes(text)?;
     Ok(())
 }
 
@@ -143,6 +155,8 @@ fn blank() -> Config {
             heartbeat: none,
             lease: none,
             drain: none,
+            attempt_memory_bytes: 0,
+            attempt_disk_bytes: 0,
             media_bin: None,
             echo_faults: false,
         },
@@ -163,6 +177,7 @@ mod tests {
         assert_ne!(config.database.pool_size, blank.database.pool_size);
         assert_eq!(config.worker.queues, [("default".to_owned(), 8), ("video".to_owned(), 1)]);
         assert_eq!(config.worker.lease, Duration::from_secs(4));
+        assert_eq!((config.worker.attempt_memory_bytes, config.worker.attempt_disk_bytes), (4 << 30, 8 << 30));
         assert_eq!(config.api.body_limit_bytes, 1 << 20);
         let unset =
             [config.scheduler.tick, config.database.lock_timeout, config.worker.drain, config.api.request_timeout];

@@ -103,6 +103,33 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
+/// Reads a size such as `64MiB`, `1.5GiB`, `2GB` or `1048576`, in bytes.
+///
+/// # Errors
+/// When there is no number, no known unit, or it is less than a byte.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let problem = || format!("`{text}` is not a size such as 64MiB, 4GiB or 2GB");
+    let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let bytes_per_unit: u64 = match unit {
+        "" | "B" => 1,
+        "kB" => 1_000,
+        "KiB" => 1 << 10,
+        "MB" => 1_000_000,
+        "MiB" => 1 << 20,
+        "GB" => 1_000_000_000,
+        "GiB" => 1 << 30,
+        "TB" => 1_000_000_000_000,
+        "TiB" => 1 << 40,
+        _ => return Err(problem()),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| problem())?;
+    let bytes = number * bytes_per_unit as f64;
+    // More than any machine has is a mistake, too.
+    let is_sane = (1.0..(1_u64 << 60) as f64).contains(&bytes);
+    if is_sane { Ok(bytes as u64) } else { Err(problem()) }
+}
+
 /// Reads queues such as `default=8,video=1,mail`; a queue without a number gets `concurrency`.
 ///
 /// # Errors
@@ -174,6 +201,16 @@ mod tests {
         }
         for text in ["", "4", "s", "4 parsecs", "-1s", "0s", "1e400s", "NaNs"] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_in_units_of_both_sorts() {
+        for (text, bytes) in [("1048576", 1 << 20), ("64MiB", 64 << 20), ("1.5GiB", 3 << 29), ("2 GB", 2_000_000_000)] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "GiB", "0", "-1B", "4 parsecs", "4gib", "NaN", "1e300TiB"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
         }
     }
 

@@ -162,6 +162,14 @@ pub enum RenderFault {
     EncodeFailed,
     /// A file could not be written.
     WriteFailed,
+    /// The process of the engine was killed from outside, as a kernel does that has no memory left.
+    Killed,
+    /// It needed more memory than an attempt may have.
+    MemoryLimit,
+    /// It wrote more than an attempt may.
+    DiskLimit,
+    /// There is no room left where it writes.
+    DiskFull,
     /// The timeline says something that cannot be drawn.
     TimelineInvalid,
 }
@@ -178,13 +186,17 @@ impl RenderFault {
             Self::EncoderMissing => "encoder_missing",
             Self::EncodeFailed => "encode_failed",
             Self::WriteFailed => "write_failed",
+            Self::Killed => "killed",
+            Self::MemoryLimit => "memory_limit",
+            Self::DiskLimit => "disk_limit",
+            Self::DiskFull => "disk_full",
             Self::TimelineInvalid => "timeline_invalid",
         }
     }
 
-    /// Whether another attempt, perhaps on another worker, may well succeed.
+    /// Whether another attempt, perhaps on another worker, may well succeed. The limits of an attempt are the same for the next one.
     pub fn retryable(self) -> bool {
-        !matches!(self, Self::RenderCancelled | Self::TimelineInvalid)
+        !matches!(self, Self::RenderCancelled | Self::TimelineInvalid | Self::MemoryLimit | Self::DiskLimit)
     }
 }
 

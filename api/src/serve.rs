@@ -45,6 +45,7 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
     })
     .context("read DATABASE_URL")?;
     let queue = Queue::open(&redis, &config.redis.prefix).context("read REDIS_URL")?;
+    queue.warn_of_eviction();
     let artifacts = Artifacts::open(&config.artifacts_url()).context("open the artifact store")?;
     let registry = jobs_kinds::registry();
     let openapi = serde_json::to_vec(&openapi::document(&registry)).context("write the OpenAPI document")?;

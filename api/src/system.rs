@@ -8,6 +8,8 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures::TryFutureExt;
+use jobs_queue::{Queue, QueueError};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
@@ -20,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How this process and what it needs are.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Health {
-    /// `ok`; `degraded` while something is away and it goes on without; `unavailable` while it cannot serve.
+    /// `ok`; `degraded` while something is away or not as it has to be, and it goes on; `unavailable` while it cannot serve.
     #[schemars(extend("enum" = ["ok", "degraded", "unavailable"]))]
     status: &'static str,
     /// The version of the program.
@@ -47,9 +49,12 @@ struct Components {
 /// One component.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Component {
-    /// `ok` or `unavailable`.
-    #[schemars(extend("enum" = ["ok", "unavailable"]))]
+    /// `ok`; `degraded` when it answers and is not as it has to be; `unavailable`.
+    #[schemars(extend("enum" = ["ok", "degraded", "unavailable"]))]
     status: &'static str,
+    /// What is to be done about it, if it is degraded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
     /// How long it took to answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_ms: Option<f64>,
@@ -61,13 +66,15 @@ impl Component {
     }
 }
 
-async fn look<E: Display>(name: &'static str, answer: impl Future<Output = Result<(), E>>) -> Component {
+/// Looks at one component; an answer may say what is not as it has to be.
+async fn look<E: Display>(name: &'static str, answer: impl Future<Output = Result<Option<String>, E>>) -> Component {
     let began = Instant::now();
-    let away = Component { status: "unavailable", latency_ms: None };
+    let away = Component { status: "unavailable", detail: None, latency_ms: None };
     match timeout(PATIENCE, answer).await {
-        Ok(Ok(())) => {
+        Ok(Ok(detail)) => {
             let took_us = u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX);
-            Component { status: "ok", latency_ms: Some(f64::from(took_us) / 1_000.0) }
+            let status = if detail.is_some() { "degraded" } else { "ok" };
+            Component { status, detail, latency_ms: Some(f64::from(took_us) / 1_000.0) }
         }
         Ok(Err(error)) => {
             tracing::warn!(component = name, %error, "a component does not answer");
@@ -80,11 +87,19 @@ async fn look<E: Display>(name: &'static str, answer: impl Future<Output = Resul
     }
 }
 
+/// Whether Redis answers, and keeps what it is told.
+async fn redis(queue: &Queue) -> Result<Option<String>, QueueError> {
+    let eviction = queue.eviction().await?;
+    Ok(eviction.map(|eviction| {
+        format!("maxmemory-policy is {}: what is queued may be evicted; set it to noeviction", eviction.policy)
+    }))
+}
+
 async fn check(app: &App) -> Health {
     let (database, redis, artifacts) = tokio::join!(
-        look("database", app.store.ping()),
-        look("redis", app.queue.ping()),
-        look("artifacts", app.artifacts.ping()),
+        look("database", app.store.ping().map_ok(|()| None)),
+        look("redis", redis(&app.queue)),
+        look("artifacts", app.artifacts.ping().map_ok(|()| None)),
     );
     let stopping = app.stopping.is_cancelled();
     let status = if !database.is_ok() || stopping {

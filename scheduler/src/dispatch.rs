@@ -79,6 +79,7 @@ impl Dispatch {
             Ok(()) => {
                 if std::mem::take(&mut self.troubled) {
                     info!("Redis is back");
+                    leader.queue.warn_of_eviction();
                 }
                 Ok(())
             }

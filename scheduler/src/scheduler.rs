@@ -25,6 +25,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     .context("read DATABASE_URL")?;
     let redis_url = config.redis.url.as_deref().context("REDIS_URL is not set")?;
     let queue = Queue::open(redis_url, &config.redis.prefix).context("read REDIS_URL")?;
+    queue.warn_of_eviction();
     let work = async {
         loop {
             let error = match store.lead().await {

@@ -48,6 +48,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let store = Store::new(&store_config).context("read DATABASE_URL")?;
     let redis_url = config.redis.url.as_deref().context("REDIS_URL is not set")?;
     let queue = Queue::open(redis_url, &config.redis.prefix).context("read REDIS_URL")?;
+    queue.warn_of_eviction();
     let artifacts = Artifacts::open(&config.artifacts_url()).context("open the artifact store")?;
     let scratch = Scratch::open(&config.data_dir).context("make a place for scratch directories")?;
     let registry = jobs_kinds::registry();

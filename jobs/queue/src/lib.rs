@@ -6,6 +6,7 @@
 
 mod backend;
 mod epoch;
+mod eviction;
 mod fetch;
 mod hub;
 mod limits;
@@ -19,6 +20,7 @@ mod wake;
 
 pub use backend::{Feed, Source};
 pub use epoch::Rebuild;
+pub use eviction::Eviction;
 pub use hub::{Hub, Watch};
 pub use jobs_core::Ticket;
 pub use limits::Depth;

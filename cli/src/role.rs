@@ -3,6 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
+use jobs_core::{TaskId, WorkerId};
 use jobs_runtime::{Config, Shutdown, config::parse_queues};
 
 use crate::{place, settings};
@@ -48,6 +49,14 @@ pub(crate) struct Worker {
     /// Name of this worker [default: the host's name]
     #[arg(long)]
     name: Option<String>,
+
+    /// Run this task and nothing else, as workers ask for it where a task lost its workers again and again
+    #[arg(long, value_name = "TASK", hide = true, requires = "life")]
+    only: Option<TaskId>,
+
+    /// Register under this id
+    #[arg(long, value_name = "WORKER", hide = true, requires = "only")]
+    life: Option<WorkerId>,
 }
 
 impl Worker {
@@ -57,7 +66,10 @@ impl Worker {
             place::find_servers(config)
         })?;
         let shutdown = Shutdown::on_signals(config.worker.drain)?;
-        worker::run(config, shutdown).await?;
+        match self.only.zip(self.life) {
+            Some((task, life)) => worker::run_alone(config, task, life, shutdown).await?,
+            None => worker::run(config, shutdown).await?,
+        }
         Ok(ExitCode::SUCCESS)
     }
 
@@ -108,7 +120,7 @@ mod tests {
 
     fn queues_after(queues: Option<&str>, concurrency: Option<u16>) -> Vec<(String, usize)> {
         let mut config = Config::default();
-        let worker = Worker { queues: queues.map(str::to_owned), concurrency, name: None };
+        let worker = Worker { queues: queues.map(str::to_owned), concurrency, name: None, only: None, life: None };
         worker.apply(&mut config).expect("valid options");
         config.worker.queues
     }

@@ -329,51 +329,6 @@ async fn all_that_was_answered_with_202_is_there_after_postgres_crashes_in_betwe
 }
 
 #[tokio::test]
-async fn a_task_that_takes_its_workers_down_is_poison_and_its_neighbours_finish() {
-    let mut system = System::builder()
-        .env("LONGSHORE_WORKER_ECHO_FAULTS", "true")
-        .env("LONGSHORE_WORKER_LEASE", "1s")
-        .env("LONGSHORE_WORKER_HEARTBEAT", "250ms")
-        .env("LONGSHORE_SCHEDULER_TICK", "200ms")
-        .start()
-        .await;
-    // It lets the others that its worker holds finish; who is always struck with it cannot be told from it.
-    let input = json!({ "fault": "crash", "sleep_ms": 400 });
-    let poison = system.client.submit("echo", input, json!({ "max_attempts": 1 })).await;
-    let mut ids = Vec::new();
-    for _ in 0..20 {
-        ids.push(system.client.submit("echo", json!({ "sleep_ms": 50 }), none()).await);
-    }
-    let mut deaths = 0;
-    let began = Instant::now();
-    loop {
-        let place = system.spawn_worker("default=4", &[]);
-        let task = eventually("the worker dies or the task ends", SOON, async || {
-            let task = system.client.task(&poison).await;
-            (task["status"] == "failed" || !system.workers[place].is_alive()).then_some(task)
-        })
-        .await;
-        if task["status"] == "failed" {
-            assert_eq!(
-                (&task["error"]["type"], &task["error"]["code"]),
-                (&json!("poison"), &json!("poison")),
-                "{task:#}"
-            );
-            break;
-        }
-        deaths += 1;
-        assert!(deaths <= 8, "{task:#}");
-    }
-    println!("{deaths} workers died in {:?}", began.elapsed());
-    assert_eq!(deaths, 8);
-    for id in &ids {
-        system.client.wait(id, "succeeded", SOON).await;
-    }
-    ids.push(poison);
-    system.holds(&ids).await;
-}
-
-#[tokio::test]
 async fn a_claim_that_the_worker_never_heard_of_is_given_back() {
     let mut system = System::builder()
         .worker("default=1")

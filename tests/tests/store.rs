@@ -9,7 +9,7 @@ use e2e::{Database, Servers};
 use futures::future::join_all;
 use jobs_core::{
     Event, LogLevel, NewTask, Progress, RetryPolicy, State, TaskId, WorkerId,
-    task::{ErrorType, Idempotency, POISON_LOSSES, Start},
+    task::{ErrorType, Idempotency, POISON_LOSSES, SUSPECT_LOSSES, Start},
 };
 use jobs_store::{
     Artifact, Beat, Report, Store, Word,
@@ -301,7 +301,16 @@ async fn a_task_whose_workers_die_eight_times_is_poison_and_losses_do_not_count_
     let id = submit(&store, NewTask { max_attempts: 1, ..task() }).await;
     for loss in 1..=POISON_LOSSES {
         let worker = worker(&store).await;
-        let claim = claim(&store, worker, id).await;
+        let claim = if loss <= SUSPECT_LOSSES {
+            claim(&store, worker, id).await
+        } else {
+            // It runs alone from now on, and nobody takes it along with others.
+            assert!(store.claim(worker, &[id]).await.expect("no claim").is_empty());
+            assert_eq!(store.suspects(&[id]).await.expect("suspects"), [id]);
+            assert_eq!(store.waiting("default", 10).await.expect("what waits"), []);
+            assert_eq!(store.waiting_suspect("default").await.expect("a suspect"), Some(id));
+            store.claim_suspect(worker, id).await.expect("a claim").expect("it is queued")
+        };
         assert_eq!((claim.attempt, claim.lost), (loss, loss - 1));
         store.deregister(worker).await.expect("the end of its lease");
         let reaped = store.reap(10).await.expect("reap");

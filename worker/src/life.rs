@@ -35,6 +35,8 @@ pub(crate) type Lives = watch::Receiver<Option<Arc<Life>>>;
 /// What the heart must know.
 pub(crate) struct HeartConfig {
     pub(crate) store: StoreConfig,
+    /// The only life there is, for a process that ends with it; else there is a next one.
+    pub(crate) only: Option<WorkerId>,
     pub(crate) name: String,
     pub(crate) queues: BTreeMap<String, u32>,
     pub(crate) beat: Duration,
@@ -91,7 +93,8 @@ async fn beat(
         }
     };
     while !stop.is_cancelled() {
-        let Some((life, registered)) = begin(&config, &store, &stop).await else { break };
+        let id = config.only.unwrap_or_default();
+        let Some((life, registered)) = begin(&config, id, &store, &stop).await else { break };
         lives.send_replace(Some(life.clone()));
         live(&config, &store, &life, registered, &held, &nudge, &stop).await;
         lives.send_replace(None);
@@ -105,13 +108,20 @@ async fn beat(
         if let Ok(Err(error)) = farewell.await {
             warn!(error = &error as &dyn std::error::Error, worker = %life.id, "could not say goodbye; the lease will end by itself");
         }
+        if config.only.is_some() {
+            break;
+        }
     }
     let _ = tokio::time::timeout(config.beat, store.close()).await;
 }
 
 /// Registers a new life, however long it takes; gives it with the time that its lease counts from.
-async fn begin(config: &HeartConfig, store: &Store, stop: &CancellationToken) -> Option<(Arc<Life>, Instant)> {
-    let id = WorkerId::new();
+async fn begin(
+    config: &HeartConfig,
+    id: WorkerId,
+    store: &Store,
+    stop: &CancellationToken,
+) -> Option<(Arc<Life>, Instant)> {
     let mut told = false;
     loop {
         let sent = Instant::now();

@@ -15,9 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
+    control::Control,
     courier::{Courier, Errand},
     held::Held,
     life::{Life, Lives, is_passing},
+    quarantine::Quarantine,
     recorder::{End, Recorder},
 };
 
@@ -44,20 +46,22 @@ pub(crate) struct QueueSource {
     held: Arc<Held>,
     courier: Courier,
     recorder: Recorder,
+    quarantine: Arc<Quarantine>,
 }
 
 impl QueueSource {
-    pub(crate) fn new(
-        name: Arc<str>,
-        store: Store,
-        queue: Queue,
-        lives: Lives,
-        held: Arc<Held>,
-        courier: Courier,
-        recorder: Recorder,
-    ) -> Self {
-        let wake = Mutex::new(Wake::new(&queue, &name));
-        Self { name, store, queue, wake, lives, held, courier, recorder }
+    pub(crate) fn new(name: Arc<str>, control: &Control, quarantine: Arc<Quarantine>) -> Self {
+        Self {
+            wake: Mutex::new(Wake::new(&control.queue, &name)),
+            name,
+            store: control.store.clone(),
+            queue: control.queue.clone(),
+            lives: control.lives.clone(),
+            held: control.held.clone(),
+            courier: control.courier.clone(),
+            recorder: control.recorder.clone(),
+            quarantine,
+        }
     }
 
     async fn take(&self, want: usize, stop: &CancellationToken) -> Vec<Claimed> {
@@ -73,6 +77,7 @@ impl QueueSource {
                 Ok(turn) => {
                     if std::mem::take(&mut without_redis) {
                         info!(queue = &*self.name, "Redis is back");
+                        self.queue.warn_of_eviction();
                     }
                     turn
                 }
@@ -103,6 +108,11 @@ impl QueueSource {
 
     /// What waits by the rows; nothing while Postgres is away, too.
     async fn waiting(&self, want: usize) -> Turn {
+        if self.quarantine.is_free()
+            && let Ok(Some(suspect)) = self.store.waiting_suspect(&self.name).await
+        {
+            self.quarantine.take(suspect);
+        }
         let taken = self.store.waiting(&self.name, want).await.unwrap_or_default();
         let taken = taken.into_iter().map(|(task, group)| Taken { task, group });
         Turn { taken: taken.collect(), again: None }
@@ -161,6 +171,7 @@ impl QueueSource {
             return Vec::new();
         }
         let others: Vec<Taken> = taken.iter().filter(|taken| !ours.contains(&taken.task)).cloned().collect();
+        let others = self.quarantine(others).await;
         if !others.is_empty() {
             self.forget(others).await;
         }
@@ -183,6 +194,18 @@ impl QueueSource {
         if !taken.is_empty() {
             self.courier.send(Errand::Forget(self.name.to_string(), taken));
         }
+    }
+
+    /// Puts those that have to run alone into quarantine, as far as there is room; gives the rest. A task that found no room is forgotten
+    /// with them: the dispatcher misses it, and pushes it again.
+    async fn quarantine(&self, mut unclaimed: Vec<Taken>) -> Vec<Taken> {
+        if !unclaimed.is_empty() && self.quarantine.is_free() {
+            let ids: Vec<TaskId> = unclaimed.iter().map(|taken| taken.task).collect();
+            // After a failure, too, the dispatcher pushes them again.
+            let suspects = self.store.suspects(&ids).await.unwrap_or_default();
+            unclaimed.retain(|taken| !(suspects.contains(&taken.task) && self.quarantine.take(taken.task)));
+        }
+        unclaimed
     }
 
     /// A worker that was taken for dead claims nothing: what it took from Redis is for others.

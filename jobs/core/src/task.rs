@@ -160,6 +160,10 @@ pub struct TaskError {
     pub details: Option<Value>,
 }
 
+/// A task that lost so many workers runs alone from then on, in a process of its own: should it be the one that takes them down,
+/// it takes nothing else along.
+pub const SUSPECT_LOSSES: u32 = 2;
+
 /// So many workers may die under a task before it is taken for their murderer. A smaller number fails innocent tasks when
 /// workers are killed at random.
 pub const POISON_LOSSES: u32 = 8;

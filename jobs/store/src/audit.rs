@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobs_core::{State, TaskId, Ticket};
+use jobs_core::{State, TaskId, Ticket, task::SUSPECT_LOSSES};
 use uuid::Uuid;
 
 use crate::{Store, StoreError, row::millis};
@@ -83,7 +83,8 @@ impl Store {
     }
 
     /// At most `limit` tasks that wait in a queue, by priority and age: for a worker that has to do without Redis. What has a limit
-    /// on what is started waits for Redis, which counts.
+    /// on what is started waits for Redis, which counts. Those that have to run alone are not among them:
+    /// [`Store::waiting_suspect`] gives them, and they take nobody's place here.
     ///
     /// # Errors
     /// When Postgres is not available.
@@ -92,17 +93,40 @@ impl Store {
         let rows = run!(
             self,
             sqlx::query!(
-                r#"SELECT id, "group" FROM tasks t WHERE state = 'queued' AND queue = $1
+                r#"SELECT id, "group" FROM tasks t WHERE state = 'queued' AND queue = $1 AND lost < $3
                     AND NOT EXISTS (SELECT FROM queues WHERE name = $1 AND limits_starts(settings))
                     AND NOT EXISTS (SELECT FROM queue_groups g WHERE g.queue = $1 AND g."group" = t."group"
                         AND limits_starts(g.settings))
                 ORDER BY priority DESC, queued_at LIMIT $2"#,
                 queue,
-                limit
+                limit,
+                SUSPECT_LOSSES.cast_signed(),
             ),
             fetch_all
         )?;
         Ok(rows.into_iter().map(|row| (TaskId(row.id), row.group)).collect())
+    }
+
+    /// The task of a queue that has to run alone and has waited longest, if there is one that no limit keeps back.
+    ///
+    /// # Errors
+    /// When Postgres is not available.
+    pub async fn waiting_suspect(&self, queue: &str) -> Result<Option<TaskId>, StoreError> {
+        let id = run!(
+            self,
+            sqlx::query_scalar!(
+                r#"SELECT id FROM tasks t WHERE state = 'queued' AND queue = $1 AND lost >= $2
+                    AND (deadline IS NULL OR deadline > now())
+                    AND NOT EXISTS (SELECT FROM queues WHERE name = $1 AND limits_starts(settings))
+                    AND NOT EXISTS (SELECT FROM queue_groups g WHERE g.queue = $1 AND g."group" = t."group"
+                        AND limits_starts(g.settings))
+                ORDER BY queued_at LIMIT 1"#,
+                queue,
+                SUSPECT_LOSSES.cast_signed(),
+            ),
+            fetch_optional
+        )?;
+        Ok(id.map(TaskId))
     }
 
     /// The states of those of `ids` that exist.

@@ -85,6 +85,23 @@ impl Store {
         ended.map(drop)
     }
 
+    /// Ends a life of a worker that is known to be dead, before anybody notices its silence. What it held is taken back at once.
+    /// `false` when the life had ended before.
+    ///
+    /// # Errors
+    /// When Postgres is not available.
+    pub async fn bury(&self, worker: WorkerId) -> Result<bool, StoreError> {
+        let ended = run!(
+            self,
+            sqlx::query!(
+                "UPDATE workers SET ended_at = now(), end_reason = 'lost' WHERE id = $1 AND ended_at IS NULL",
+                worker.0
+            ),
+            execute
+        )?;
+        Ok(ended.rows_affected() > 0)
+    }
+
     /// The attempts that the rows say this worker holds: after a claim whose answer was lost they are more than it knows.
     ///
     /// # Errors

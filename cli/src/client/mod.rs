@@ -16,6 +16,7 @@ mod interrupt;
 mod kinds;
 mod list;
 mod problem;
+mod queues;
 mod report;
 mod schema;
 mod screen;
@@ -58,6 +59,9 @@ pub(crate) enum ClientCommand {
     /// List what the server can do, or show one kind with its fields and an example
     #[command(after_help = EXIT_CODES)]
     Kinds(kinds::Kinds),
+    /// List queues with their limits, pause one, or let it go on
+    #[command(after_help = EXIT_CODES)]
+    Queues(queues::Queues),
 }
 
 /// Runs a client command. A failure is told on standard error and is in the exit code.
@@ -73,6 +77,7 @@ async fn run_on(command: &ClientCommand, screen: &Screen) -> Exit {
         ClientCommand::Cancel(cancel) => cancel.run(screen).await,
         ClientCommand::List(list) => list.run(screen).await,
         ClientCommand::Kinds(kinds) => kinds.run(screen).await,
+        ClientCommand::Queues(queues) => queues.run(screen).await,
     };
     result.unwrap_or_else(|failure| {
         if command.json() {
@@ -93,6 +98,7 @@ impl ClientCommand {
             Self::Cancel(cancel) => cancel.json(),
             Self::List(list) => list.json(),
             Self::Kinds(kinds) => kinds.json(),
+            Self::Queues(queues) => queues.json(),
         }
     }
 }

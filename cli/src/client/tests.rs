@@ -3,6 +3,7 @@
 mod get;
 mod kinds;
 mod list;
+mod queues;
 mod server;
 mod submit;
 mod watch;

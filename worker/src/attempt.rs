@@ -28,6 +28,7 @@ use crate::{
     reporter::Reporter,
     scratch::Scratch,
     source::Claimed,
+    unfenced,
 };
 
 /// An attempt that was asked to stop may tidy up for so long.
@@ -87,6 +88,8 @@ impl Attempts {
             task.id = %claim.task,
             task.kind = claim.kind,
             attempt = claim.attempt,
+            epoch = claim.epoch,
+            worker = %claimed.life.id,
             request_id = claim.request_id,
         );
         async {
@@ -114,7 +117,7 @@ impl Attempts {
     async fn attempt(&self, claimed: &Claimed) -> Ended {
         let claim = &claimed.claim;
         // It may have waited for its turn in this process.
-        if claimed.life.over.is_cancelled() {
+        if unfenced::end_of(&claimed.life).is_cancelled() {
             return Ended::Fenced;
         }
         if claimed.cancel.is_cancelled() {
@@ -156,13 +159,14 @@ impl Attempts {
 
     /// Waits for the end of an attempt, whatever comes first.
     async fn watch(&self, mut running: Running, claimed: &Claimed, host: &Host, stop: &CancellationToken) -> Ended {
+        let over = unfenced::end_of(&claimed.life);
         let ended = tokio::select! {
             done = &mut running => return returned(done),
             () = tokio::time::sleep(claimed.claim.timeout) => Ended::TimedOut,
             usage = host.overfull(self.limits.disk_bytes) => Ended::Overfull(usage),
             () = claimed.cancel.cancelled() => Ended::Stopped,
             () = self.release.cancelled() => Ended::Released,
-            () = claimed.life.over.cancelled() => Ended::Fenced,
+            () = over.cancelled() => Ended::Fenced,
         };
         stop.cancel();
         self.wind_up(running, ended).await

@@ -19,6 +19,7 @@ mod recorder;
 mod reporter;
 mod scratch;
 mod source;
+mod unfenced;
 mod worker;
 
 pub use alone::run_alone;

@@ -15,6 +15,7 @@ use crate::{
     courier::{Courier, Errand},
     held::Held,
     life::is_passing,
+    unfenced,
 };
 
 /// At most so many ends in one statement.
@@ -65,7 +66,9 @@ async fn write(store: Store, held: Arc<Held>, courier: Courier, ends: Arc<tokio:
             return;
         }
         let mut lives: HashMap<WorkerId, Vec<(Place, Finish)>> = HashMap::with_capacity(1);
-        for end in batch.drain(..) {
+        for mut end in batch.drain(..) {
+            (end.worker, end.finish.epoch) =
+                unfenced::signed(&store, end.worker, end.finish.task, end.finish.epoch).await;
             lives.entry(end.worker).or_default().push(((end.queue, end.group), end.finish));
         }
         for (worker, ends) in lives {

@@ -15,6 +15,7 @@ use tracing::{error, warn};
 use crate::{
     courier::{Courier, Errand},
     life::is_passing,
+    unfenced,
 };
 
 /// Words are gathered for so long.
@@ -117,6 +118,7 @@ impl Reporter {
 async fn write(store: &Store, courier: &Courier, said: HashMap<Speaker, Said>, stop: &CancellationToken) {
     let mut reports: HashMap<WorkerId, Vec<Report>> = HashMap::with_capacity(1);
     for ((worker, task, epoch), said) in said {
+        let (worker, epoch) = unfenced::signed(store, worker, task, epoch).await;
         let words = reports.entry(worker).or_default();
         let mut say = |word| words.push(Report { task, epoch, word });
         for (level, message) in said.lines {

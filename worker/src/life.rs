@@ -161,8 +161,10 @@ async fn live(
     loop {
         let sent = Instant::now();
         let left = patience.saturating_sub(proven.elapsed());
+        // A connection may have died in silence: there must be time left for a new one.
+        let limit = (left / 2).max(config.beat / 4).min(left.max(Duration::from_millis(1)));
         let beaten = tokio::select! {
-            beaten = tokio::time::timeout(left.max(Duration::from_millis(1)), heart.beat(life.id)) => beaten,
+            beaten = tokio::time::timeout(limit, heart.beat(life.id)) => beaten,
             () = stop.cancelled() => return,
         };
         match beaten {
@@ -191,7 +193,12 @@ async fn live(
                 }
                 troubled = true;
             }
-            Err(_) => {}
+            Err(_) => {
+                if !troubled {
+                    warn!(worker = %life.id, "a beat was not answered within {limit:?}");
+                }
+                troubled = true;
+            }
         }
         if proven.elapsed() >= patience {
             warn!(worker = %life.id, "no beat got through for {patience:?}: stopping all attempts before somebody else starts them");

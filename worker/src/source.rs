@@ -10,7 +10,7 @@ use jobs_store::{
     Store,
     transition::{Claim, Finish},
 };
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -42,6 +42,8 @@ pub(crate) struct QueueSource {
     store: Store,
     queue: Queue,
     wake: Mutex<Wake>,
+    /// When Redis was last asked in vain.
+    away: Mutex<Option<Instant>>,
     lives: Lives,
     held: Arc<Held>,
     courier: Courier,
@@ -53,6 +55,7 @@ impl QueueSource {
     pub(crate) fn new(name: Arc<str>, control: &Control, quarantine: Arc<Quarantine>) -> Self {
         Self {
             wake: Mutex::new(Wake::new(&control.queue, &name)),
+            away: Mutex::new(None),
             name,
             store: control.store.clone(),
             queue: control.queue.clone(),
@@ -66,29 +69,13 @@ impl QueueSource {
 
     async fn take(&self, want: usize, stop: &CancellationToken) -> Vec<Claimed> {
         let mut lives = self.lives.clone();
-        let mut without_redis = false;
         loop {
             let life = tokio::select! {
                 life = lives.wait_for(Option::is_some) => life.ok().and_then(|life| life.clone()),
                 () = stop.cancelled() => None,
             };
             let Some(life) = life else { return Vec::new() };
-            let turn = match self.queue.claim(&self.name, want).await {
-                Ok(turn) => {
-                    if std::mem::take(&mut without_redis) {
-                        info!(queue = &*self.name, "Redis is back");
-                        self.queue.warn_of_eviction();
-                    }
-                    turn
-                }
-                Err(error) => {
-                    if !std::mem::replace(&mut without_redis, true) {
-                        let error = &error as &dyn std::error::Error;
-                        warn!(error, queue = &*self.name, "going on without Redis");
-                    }
-                    self.waiting(want).await
-                }
-            };
+            let (turn, without_redis) = self.turn(want).await;
             if !turn.taken.is_empty() {
                 let claimed = self.claim(&life, &turn.taken, stop).await;
                 if !claimed.is_empty() {
@@ -102,6 +89,31 @@ impl QueueSource {
             tokio::select! {
                 () = self.ready(turn.again, without_redis) => {}
                 () = stop.cancelled() => return Vec::new(),
+            }
+        }
+    }
+
+    /// What Redis gives; what waits by the rows while Redis is away, and whether it is. It is not asked again at once: each
+    /// question takes its time to fail.
+    async fn turn(&self, want: usize) -> (Turn, bool) {
+        let mut away = self.away.lock().await;
+        if away.is_some_and(|asked| asked.elapsed() < LOOK) {
+            return (self.waiting(want).await, true);
+        }
+        match self.queue.claim(&self.name, want).await {
+            Ok(turn) => {
+                if away.take().is_some() {
+                    info!(queue = &*self.name, "Redis is back");
+                    self.queue.warn_of_eviction();
+                }
+                (turn, false)
+            }
+            Err(error) => {
+                if away.replace(Instant::now()).is_none() {
+                    let error = &error as &dyn std::error::Error;
+                    warn!(error, queue = &*self.name, "going on without Redis");
+                }
+                (self.waiting(want).await, true)
             }
         }
     }

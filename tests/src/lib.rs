@@ -4,9 +4,11 @@
 
 mod client;
 mod database;
+mod executions;
 mod oracle;
 mod process;
 mod programs;
+mod proxy;
 mod servers;
 mod stream;
 mod system;
@@ -14,9 +16,11 @@ mod wait;
 
 pub use client::{Answer, Client};
 pub use database::Database;
-pub use oracle::{faults, holds};
+pub use executions::{Execution, Executions};
+pub use oracle::{Fault, Sort, contradictions, faults, happened};
 pub use process::Process;
 pub use programs::{longshore, media};
+pub use proxy::{Mode, Proxy};
 pub use servers::{DATABASE_VARIABLE, REDIS_VARIABLE, Servers};
 pub use stream::{Event, Stream};
 pub use system::{Builder, System};

@@ -21,6 +21,8 @@ pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    /// Where its part of the log begins: one that was started before it may have used the same file.
+    log_start: usize,
     // Its end is the sign that we are gone.
     _stdin: Option<ChildStdin>,
 }
@@ -34,11 +36,12 @@ impl Process {
     pub fn spawn(name: &str, mut command: Command, log: PathBuf) -> Self {
         let out = File::options().create(true).append(true).open(&log).expect("a log file");
         let errors = out.try_clone().expect("a log file");
+        let log_start = out.metadata().map_or(0, |found| usize::try_from(found.len()).expect("a length"));
         command.stdin(Stdio::piped()).stdout(out).stderr(errors).process_group(0);
         command.env("LONGSHORE_SUPERVISED", "1");
         let mut child = command.spawn().unwrap_or_else(|error| panic!("start {name}: {error}"));
         let stdin = child.stdin.take();
-        Self { name: name.to_owned(), child, log, _stdin: stdin }
+        Self { name: name.to_owned(), child, log, log_start, _stdin: stdin }
     }
 
     /// Its process id.
@@ -60,7 +63,9 @@ impl Process {
     /// # Panics
     /// When that is not possible.
     pub fn kill9(&mut self) {
-        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        if self.is_alive() {
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        }
         self.child.wait().expect("the end of a child");
     }
 
@@ -106,14 +111,18 @@ impl Process {
     /// What it wrote.
     #[must_use]
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+        let text = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(text.get(self.log_start..).unwrap_or_default()).into_owned()
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
-        let _ = self.child.wait();
+        // The id of one that was waited for may be somebody else's by now.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            let _ = self.child.wait();
+        }
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jobs_runtime::PrivateServers;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Where the whole run finds its Postgres; `with-servers` sets it.
 pub const DATABASE_VARIABLE: &str = "LONGSHORE_TEST_DATABASE_URL";
@@ -71,6 +72,18 @@ impl Servers {
     pub fn own(&self) -> MutexGuard<'_, PrivateServers> {
         let own = self.own.as_ref().expect("a test that stops servers takes Servers::private()");
         own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Kills Redis and starts it again, empty. Blocks for as long as that takes.
+    ///
+    /// # Panics
+    /// When others use it, too, and when it does not start.
+    pub fn kill_redis(&self) {
+        let mut own = self.own();
+        let pid = own.redis_pid().and_then(|pid| Pid::from_raw(pid.cast_signed())).expect("Redis runs");
+        kill_process(pid, Signal::KILL).expect("kill Redis");
+        own.stop_redis().expect("Redis was started");
+        own.start_redis().unwrap_or_else(|error| panic!("start Redis: {error}"));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::{
         Arc,
@@ -14,7 +14,7 @@ use std::{
 use jobs_queue::Queue;
 use tempfile::TempDir;
 
-use crate::{Client, Database, Process, Servers, oracle, programs, wait::eventually};
+use crate::{Client, Database, Executions, Fault, Process, Servers, executions, oracle, programs, wait::eventually};
 
 /// How long a process may take until it is ready, on a machine that has other things to do.
 const START: Duration = Duration::from_secs(30);
@@ -25,6 +25,8 @@ pub struct Builder {
     servers: Option<Arc<Servers>>,
     workers: Vec<String>,
     env: Vec<(String, String)>,
+    dir: Option<PathBuf>,
+    without_api: bool,
     without_scheduler: bool,
 }
 
@@ -50,6 +52,20 @@ impl Builder {
         self
     }
 
+    /// With its data and logs in this folder, which stays; else in one that goes with the system.
+    #[must_use]
+    pub fn dir(mut self, dir: &Path) -> Self {
+        self.dir = Some(dir.to_owned());
+        self
+    }
+
+    /// Without an API.
+    #[must_use]
+    pub fn without_api(mut self) -> Self {
+        self.without_api = true;
+        self
+    }
+
     /// Without a scheduler.
     #[must_use]
     pub fn without_scheduler(mut self) -> Self {
@@ -63,7 +79,8 @@ impl Builder {
     /// When something does not start.
     pub async fn start(self) -> System {
         let database = Database::new(&self.servers.unwrap_or_else(Servers::shared)).await;
-        let dir = tempfile::tempdir().expect("a folder");
+        let temporary = self.dir.is_none().then(|| tempfile::tempdir().expect("a folder"));
+        let dir = self.dir.or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned())).expect("a folder");
         let mut system = System {
             client: Client::new(""),
             workers: Vec::new(),
@@ -73,8 +90,11 @@ impl Builder {
             env: self.env,
             database,
             dir,
+            _temporary: temporary,
         };
-        system.start_api().await;
+        if !self.without_api {
+            system.start_api().await;
+        }
         if !self.without_scheduler {
             system.start_scheduler().await;
         }
@@ -102,7 +122,8 @@ pub struct System {
     // Behind the processes, which use them.
     /// Its database.
     pub database: Database,
-    dir: TempDir,
+    dir: PathBuf,
+    _temporary: Option<TempDir>,
 }
 
 impl System {
@@ -123,7 +144,7 @@ impl System {
     /// The folder of its data.
     #[must_use]
     pub fn dir(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
 
     /// The servers that it runs on.
@@ -136,11 +157,12 @@ impl System {
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(programs::longshore());
-        command.args(arguments).env_clear().current_dir(self.dir.path());
-        command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", self.dir.path());
+        command.args(arguments).env_clear().current_dir(&self.dir);
+        command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", &self.dir);
         command.env("DATABASE_URL", &self.database.url).env("REDIS_URL", self.servers().redis_url());
-        command.env("LONGSHORE_REDIS_PREFIX", &self.prefix).env("LONGSHORE_DATA_DIR", self.dir.path());
-        command.env("LONGSHORE_LOG_FORMAT", "json").env("LONGSHORE_URL", &self.client.url);
+        command.env("LONGSHORE_REDIS_PREFIX", &self.prefix).env("LONGSHORE_DATA_DIR", &self.dir);
+        command.env("LONGSHORE_LOG_FORMAT", "json").env("LONGSHORE_LOG_LEVEL", executions::LOG_LEVEL);
+        command.env("LONGSHORE_URL", &self.client.url);
         command.envs(self.env.iter().cloned());
         command
     }
@@ -148,7 +170,7 @@ impl System {
     fn spawn(&self, name: &str, arguments: &[&str], env: &[(&str, &str)]) -> Process {
         let mut command = self.command(arguments);
         command.envs(env.iter().copied());
-        Process::spawn(name, command, self.dir.path().join(format!("{name}.log")))
+        Process::spawn(name, command, self.dir.join(format!("{name}.log")))
     }
 
     /// Starts the API, on a free port, and waits until it is ready.
@@ -156,29 +178,51 @@ impl System {
     /// # Panics
     /// When it does not start.
     pub async fn start_api(&mut self) {
+        self.start_api_with(&[]).await;
+    }
+
+    /// The same, with variables of its own.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_api_with(&mut self, env: &[(&str, &str)]) {
         // Between the choice of a port and its use another process may take it.
         for _ in 0..3 {
             let port =
                 TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
             let bind = format!("127.0.0.1:{port}");
             self.client = Client::new(format!("http://{bind}"));
-            let mut api = self.spawn("api", &["api", "--bind", &bind], &[]);
-            let client = self.client.clone();
-            let is_up = eventually("the API is ready", START, async || {
-                if !api.is_alive() {
-                    return Some(false);
-                }
-                let ready = client.try_send(client.request(reqwest::Method::GET, "/ready")).await;
-                ready.is_ok_and(|ready| ready.status.is_success()).then_some(true)
-            })
-            .await;
-            if is_up {
-                self.api = Some(api);
+            if self.try_start_api(env).await {
                 return;
             }
-            assert!(api.log().contains("ddress already in use"), "the API ended:\n{}", api.log());
         }
         panic!("no free port");
+    }
+
+    /// Starts the API again where it was, for clients that know its address, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn restart_api(&mut self) {
+        assert!(self.try_start_api(&[]).await, "somebody else took the port of the API");
+    }
+
+    /// Starts the API at the address of the client; `false` when somebody else has its port.
+    async fn try_start_api(&mut self, env: &[(&str, &str)]) -> bool {
+        let bind = self.client.url.strip_prefix("http://").expect("the address of the API").to_owned();
+        let mut api = self.spawn("api", &["api", "--bind", &bind], env);
+        let client = self.client.clone();
+        let is_up = eventually("the API is ready", START, async || {
+            if !api.is_alive() {
+                return Some(false);
+            }
+            let ready = client.try_send(client.request(reqwest::Method::GET, "/ready")).await;
+            ready.is_ok_and(|ready| ready.status.is_success()).then_some(true)
+        })
+        .await;
+        assert!(is_up || api.log().contains("ddress already in use"), "the API ended:\n{}", api.log());
+        self.api = is_up.then_some(api);
+        is_up
     }
 
     /// Starts the scheduler and waits until it leads.
@@ -186,10 +230,18 @@ impl System {
     /// # Panics
     /// When it does not start.
     pub async fn start_scheduler(&mut self) {
-        let mut scheduler = self.spawn("scheduler", &["scheduler"], &[]);
+        self.start_scheduler_with(&[]).await;
+    }
+
+    /// The same, with variables of its own.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_scheduler_with(&mut self, env: &[(&str, &str)]) {
+        let mut scheduler = self.spawn("scheduler", &["scheduler"], env);
         eventually("the scheduler leads", START, async || {
             assert!(scheduler.is_alive(), "the scheduler ended:\n{}", scheduler.log());
-            scheduler.log().contains("leading").then_some(())
+            scheduler.log().contains(r#""message":"leading""#).then_some(())
         })
         .await;
         self.scheduler = Some(scheduler);
@@ -266,12 +318,33 @@ impl System {
         place.expect("the holder is one of the workers")
     }
 
-    /// Checks that the rows say that the promise was kept.
+    /// What its workers say they ran until now.
+    ///
+    /// # Panics
+    /// When their logs cannot be read.
+    #[must_use]
+    pub fn executions(&self) -> Executions {
+        Executions::read(&self.dir)
+    }
+
+    /// Everything that is wrong with the rows, and everything in which they and the workers disagree.
+    ///
+    /// # Panics
+    /// When Postgres cannot be asked.
+    pub async fn faults(&self, accepted: &[String]) -> Vec<Fault> {
+        let mut faults = oracle::faults(&self.database.pool, accepted).await;
+        faults.extend(oracle::contradictions(&self.database.pool, &self.executions()).await);
+        faults
+    }
+
+    /// Checks that the promise was kept, by the rows and by what the workers ran.
     ///
     /// # Panics
     /// With everything that is wrong.
     pub async fn holds(&self, accepted: &[String]) {
-        oracle::holds(&self.database.pool, accepted).await;
+        let faults = self.faults(accepted).await;
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert!(lines.is_empty(), "{} faults:\n{}", lines.len(), lines.join("\n"));
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use e2e::{Database, Servers, faults};
+use e2e::{Database, Execution, Executions, Fault, Servers, contradictions, faults};
 use jobs_core::{Event, NewTask, RetryPolicy, TaskId, WorkerId};
 use jobs_store::transition::Finish;
 use serde_json::{Map, value::RawValue};
+use time::OffsetDateTime;
 
 fn task() -> NewTask {
     NewTask {
@@ -45,18 +46,18 @@ async fn the_oracle_sees_every_sort_of_wrong() {
             task: claim.task,
             epoch: claim.epoch,
             event: Event::Succeed,
-            output: None,
+            output: Some(RawValue::from_string(r#"{"text":"","attempt":1}"#.into()).expect("JSON")),
             error: None,
             wait: Duration::ZERO,
         };
         store.finish(worker, &[end]).await.expect("finish");
     }
-    assert_eq!(faults(&database.pool, &accepted).await, Vec::<String>::new());
+    assert_eq!(faults(&database.pool, &accepted).await, []);
 
     // A task that was promised and is not there, and one that nobody promised.
     let lost = TaskId::new().to_string();
     let promised = [accepted[0].clone(), lost.clone()];
-    let seen = faults(&database.pool, &promised).await;
+    let seen: Vec<String> = faults(&database.pool, &promised).await.iter().map(Fault::to_string).collect();
     assert_eq!(seen, [format!("{lost} was accepted and is lost"), format!("{} was never accepted", accepted[1])]);
 
     // What a worker that is not fenced would leave.
@@ -80,6 +81,44 @@ async fn the_oracle_sees_every_sort_of_wrong() {
     let end = format!("DELETE FROM task_events WHERE task_id = '{}' AND seq = 3", ids[1].0);
     database.execute(&end).await;
     let seen = faults(&database.pool, &accepted).await;
-    assert!(seen.iter().any(|fault| fault.contains("terminal row")), "{seen:?}");
-    assert!(seen.iter().any(|fault| fault.contains("gaps")), "{seen:?}");
+    assert!(seen.iter().any(|fault| fault.what.contains("terminal row")), "{seen:?}");
+    assert!(seen.iter().any(|fault| fault.what.contains("gaps")), "{seen:?}");
+}
+
+#[tokio::test]
+async fn the_oracle_sees_what_the_workers_say_otherwise_than_the_rows() {
+    let database = Database::new(&Servers::shared()).await;
+    let (store, worker) = (database.store(), WorkerId::new());
+    store.register(worker, "w", 1, &BTreeMap::new(), "0").await.expect("a worker");
+    let new = task();
+    store.submit(std::slice::from_ref(&new)).await.expect("submit");
+    let claim = store.claim(worker, &[new.id]).await.expect("claim").remove(0);
+    let now = async || -> OffsetDateTime {
+        sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&database.pool).await.expect("the time")
+    };
+    let ended = now().await;
+    let (task, epoch) = (claim.task, claim.epoch);
+    let end = Finish { task, epoch, event: Event::Succeed, output: None, error: None, wait: Duration::ZERO };
+    store.finish(worker, &[end]).await.expect("finish");
+    let truth = Execution { task, epoch, worker, began: ended, ended: Some((ended, "succeed".into())) };
+    let seen = async |all: &[&Execution]| -> Vec<&'static str> {
+        let all = all.iter().map(|execution| (*execution).clone()).collect();
+        let executions = Executions { all, ..Executions::default() };
+        contradictions(&database.pool, &executions).await.iter().map(|fault| fault.what).collect()
+    };
+
+    assert_eq!(seen(&[&truth]).await, [""; 0]);
+    let unclaimed = "was run by a worker that had not claimed it";
+    let unsaid = "succeeded before, or without, the attempt that is said to have done it";
+    let too_often = "was run more often than it was taken back, given back and retried";
+    assert_eq!(seen(&[&truth, &truth]).await, ["was run twice in one epoch", too_often]);
+    let other_epoch = Execution { epoch: 2, ..truth.clone() };
+    assert_eq!(seen(&[&truth, &other_epoch]).await, [unclaimed, too_often]);
+    assert_eq!(seen(&[&Execution { worker: WorkerId::new(), ..truth.clone() }]).await, [unclaimed, unsaid]);
+    assert_eq!(seen(&[&Execution { ended: None, ..truth.clone() }]).await, [unsaid]);
+    assert_eq!(seen(&[]).await, [unsaid]);
+    let later = Execution { ended: Some((now().await, "succeed".into())), ..truth.clone() };
+    assert_eq!(seen(&[&later]).await, [unsaid]);
+    let otherwise = Execution { ended: Some((ended, "retry".into())), ..truth.clone() };
+    assert_eq!(seen(&[&otherwise]).await, [unsaid]);
 }

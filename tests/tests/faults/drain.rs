@@ -1,14 +1,18 @@
-//! Workers are asked to stop: what they run is finished or given back, and nobody is blamed.
+//! Processes are asked to stop: what they have begun is finished or given back, and nobody is blamed.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use e2e::{System, eventually};
+use futures::{StreamExt as _, stream};
 use serde_json::json;
 
-use crate::{SOON, none};
+use crate::{AT_ONCE, SOON, none, until_ended};
 
 #[tokio::test]
 async fn a_worker_that_is_asked_to_stop_finishes_what_it_can() {
@@ -59,18 +63,21 @@ async fn a_rolling_restart_under_load_loses_and_blames_nothing() {
     const ROUNDS: usize = 5;
     let mut system = System::builder().worker("default=4").worker("default=4").start().await;
     let client = system.client.clone();
-    let stop = AtomicBool::new(false);
-    let load = async {
+    let (stop, accepted) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let submit = async |_| {
         let mut ids = Vec::new();
         while !stop.load(Relaxed) {
             // Each is accepted, or this fails.
             ids.push(client.submit("echo", json!({ "sleep_ms": 50 }), json!({ "max_attempts": 1 })).await);
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            accepted.fetch_add(1, Relaxed);
         }
         ids
     };
+    let load = stream::iter(0..4).map(submit).buffer_unordered(4).concat();
     let restarts = async {
         for round in 0..ROUNDS {
+            let before = accepted.load(Relaxed);
+            eventually("the load goes on", SOON, async || (accepted.load(Relaxed) >= before + 20).then_some(())).await;
             let next = system.start_worker("default=4").await;
             system.workers[next - 2].sigterm();
             let asked = Instant::now();
@@ -88,5 +95,41 @@ async fn a_rolling_restart_under_load_loses_and_blames_nothing() {
     for blame in ["lose", "fail", "retry"] {
         assert_eq!(e2e::happened(&system.database.pool, blame).await, 0, "{blame}");
     }
+    system.holds(&ids).await;
+}
+
+#[tokio::test]
+async fn a_rolling_restart_of_the_api_under_load_cuts_nobody_off() {
+    const ROUNDS: usize = 3;
+    let mut system = System::with_worker("default=8").await;
+    // As behind a balancer: who comes now goes to the newest server.
+    let newest = Mutex::new(system.client.clone());
+    let client = || newest.lock().expect("a client").clone();
+    let (stop, accepted) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let submit = async |_| {
+        let mut ids = Vec::new();
+        while !stop.load(Relaxed) {
+            // Each is accepted, or this fails.
+            ids.push(client().submit("echo", none(), none()).await);
+            accepted.fetch_add(1, Relaxed);
+        }
+        ids
+    };
+    let load = stream::iter(0..AT_ONCE).map(submit).buffer_unordered(AT_ONCE).concat();
+    let restarts = async {
+        for round in 0..ROUNDS {
+            let before = accepted.load(Relaxed);
+            eventually("the load goes on", SOON, async || (accepted.load(Relaxed) >= before + 100).then_some(())).await;
+            let mut old = system.api.take().expect("an API");
+            system.start_api().await;
+            *newest.lock().expect("a client") = system.client.clone();
+            old.sigterm();
+            assert_eq!(old.exit_code(SOON).await, 0, "round {round}");
+        }
+        stop.store(true, Relaxed);
+    };
+    let (ids, ()) = futures::join!(load, restarts);
+    println!("{} submissions were accepted through {ROUNDS} restarts", ids.len());
+    until_ended(&system, ids.len()).await;
     system.holds(&ids).await;
 }

@@ -4,35 +4,14 @@ use std::time::{Duration, Instant};
 
 use e2e::{System, eventually, quantile};
 use futures::future::join_all;
-use jobs_core::{NewTask, RetryPolicy, TaskId, task::Start};
-use serde_json::{Map, json, value::RawValue};
+use jobs_core::{NewTask, task::Start};
+use serde_json::json;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use crate::{SOON, all_live, most_memory_mib, none, until_ended};
+use crate::{SOON, all_live, most_memory_mib, new_task, none, until_ended};
 
 /// No process of ours may ever need more than this for what happens here.
 const MEMORY_MIB: u64 = 256;
-
-fn due_in(wait: Duration) -> NewTask {
-    NewTask {
-        id: TaskId::new(),
-        kind: "echo".into(),
-        queue: "default".into(),
-        group: "default".into(),
-        priority: 0,
-        input: RawValue::from_string("{}".into()).expect("JSON"),
-        max_attempts: 3,
-        retry: RetryPolicy::default(),
-        timeout: Duration::from_secs(60),
-        start: Some(Start::After(wait)),
-        deadline: None,
-        tags: Vec::new(),
-        metadata: Map::new(),
-        request_id: None,
-        idempotency: None,
-        head: None,
-    }
-}
 
 #[tokio::test]
 async fn what_becomes_due_all_at_once_while_nobody_works_runs_when_somebody_does() {
@@ -41,7 +20,7 @@ async fn what_becomes_due_all_at_once_while_nobody_works_runs_when_somebody_does
     let store = system.database.store();
     let mut ids = Vec::new();
     for _ in 0..TASKS / 500 {
-        let tasks: Vec<NewTask> = (0..500).map(|_| due_in(Duration::from_secs(3))).collect();
+        let tasks: Vec<NewTask> = (0..500).map(|_| new_task(Some(Start::After(Duration::from_secs(3))))).collect();
         ids.extend(tasks.iter().map(|task| task.id.to_string()));
         store.submit(&tasks).await.expect("submit");
     }

@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use e2e::{Client, Process, System, eventually};
 use futures::{StreamExt as _, stream};
+use jobs_core::{NewTask, RetryPolicy, TaskId, task::Start};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 
 const SOON: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_secs(120);
@@ -60,6 +61,28 @@ async fn submit_through(client: &Client, key: &str, input: &Value) -> String {
 async fn submit_many(client: &Client, count: usize, input: &Value) -> Vec<String> {
     let submit = |_| client.submit("echo", input.clone(), none());
     stream::iter(0..count).map(submit).buffer_unordered(AT_ONCE).collect().await
+}
+
+/// A task as the API stores it, for tests that need more of them than they want to wait for.
+fn new_task(start: Option<Start>) -> NewTask {
+    NewTask {
+        id: TaskId::new(),
+        kind: "echo".into(),
+        queue: "default".into(),
+        group: "default".into(),
+        priority: 0,
+        input: RawValue::from_string("{}".into()).expect("JSON"),
+        max_attempts: 3,
+        retry: RetryPolicy::default(),
+        timeout: Duration::from_secs(60),
+        start,
+        deadline: None,
+        tags: Vec::new(),
+        metadata: Map::new(),
+        request_id: None,
+        idempotency: None,
+        head: None,
+    }
 }
 
 /// Checks that no process has ended.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use e2e::{Mode, Proxy, Servers, System, eventually};
 use serde_json::json;
 
-use crate::{SOON, all_live, none, submit_many, until_ended};
+use crate::{SOON, all_live, new_task, none, submit_many, until_ended};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_tasks_are_accepted_and_run() {
@@ -113,4 +113,31 @@ async fn without_redis_the_work_goes_on_at_half_its_rate_at_least() {
     .await;
     all_live(&mut system);
     system.holds(&ids).await;
+}
+
+#[tokio::test]
+async fn an_index_that_was_flushed_is_whole_again_within_seconds_and_exact() {
+    const TASKS: usize = 20_000;
+    let servers = Servers::private();
+    let system = System::builder().on(&servers).start().await;
+    let store = system.database.store();
+    for _ in 0..TASKS / 500 {
+        let tasks: Vec<_> = (0..500).map(|_| new_task(None)).collect();
+        store.submit(&tasks).await.expect("submit");
+    }
+    let base = format!("{{{}:q:default}}", system.prefix);
+    let mut redis = system.redis().await;
+    let mut is_whole = async || {
+        let mut both = redis::pipe();
+        both.cmd("ZCARD").arg(format!("{base}:ready:default")).cmd("GET").arg(format!("{base}:depth"));
+        let (ready, depth): (usize, Option<usize>) = both.query_async(&mut redis).await.expect("Redis");
+        assert!(ready <= TASKS, "{ready} tasks");
+        (ready == TASKS && depth == Some(TASKS)).then_some(())
+    };
+    eventually("the dispatcher has found them all", SOON, &mut is_whole).await;
+    let () = redis::cmd("FLUSHALL").query_async(&mut system.redis().await).await.expect("FLUSHALL");
+    let flushed = Instant::now();
+    eventually("the index is whole again", SOON, &mut is_whole).await;
+    println!("the index of {TASKS} tasks was whole again after {:?}", flushed.elapsed());
+    assert!(flushed.elapsed() <= Duration::from_secs(5), "{:?}", flushed.elapsed());
 }

@@ -44,6 +44,14 @@ async fn pid_of(system: &System, id: &str) -> u32 {
     pid.unsigned_abs()
 }
 
+/// The limit of a process that the system calls `name`.
+#[cfg(target_os = "linux")]
+fn limit(pid: u32, name: &str) -> String {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("the limits of a process");
+    let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}: {limits}"));
+    line.split_whitespace().next().expect("a limit").to_owned()
+}
+
 async fn logged(client: &Client, id: &str, words: &str) -> bool {
     let history = client.history(id).await;
     history.iter().any(|event| event["message"].as_str().is_some_and(|line| line.contains(words)))
@@ -162,4 +170,22 @@ async fn without_redis_suspects_run_alone_and_keep_nobody_waiting() {
         assert_eq!(task["attempt"], 1, "{task:#}");
     }
     system.holds(&ids).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_process_of_one_task_is_held_to_the_limits_of_an_attempt_and_its_worker_is_not() {
+    let mut system = System::builder()
+        .env("LONGSHORE_WORKER_ATTEMPT_MEMORY", "1GiB")
+        .env("LONGSHORE_WORKER_ATTEMPT_DISK", "2GiB")
+        .start()
+        .await;
+    let id = suspect(&system, json!({ "sleep_ms": 1_500 })).await;
+    let worker = system.start_worker("aside=1").await;
+    let (alone, worker) = (pid_of(&system, &id).await, system.workers[worker].pid());
+    assert_eq!(limit(alone, "Max data size"), (1_u64 << 30).to_string());
+    assert_eq!(limit(alone, "Max file size"), (2_u64 << 30).to_string());
+    assert_ne!(limit(worker, "Max data size"), limit(alone, "Max data size"));
+    system.client.wait(&id, "succeeded", SOON).await;
+    system.holds(&[id]).await;
 }

@@ -6,8 +6,8 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit};
 /// What the processes of one attempt may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Memory of each process, in bytes: what it may write to. Maps of files and address space that is only reserved are free, as the
-    /// libraries of a renderer reserve several times what they use.
+    /// Memory of each process, in bytes: what it may write to. Maps of files and address space that is only reserved are free. A film
+    /// of UHD takes 2.3 GB of it on two cores, and more with more threads.
     pub memory_bytes: u64,
     /// Disk, in bytes: no file may be larger, nor the scratch directory of an attempt.
     pub disk_bytes: u64,

@@ -15,6 +15,8 @@ use super::{
     child::{Contained, ContainedChild, Containment, Ended},
 };
 
+const STARVED: &str = "the render process needs more memory than it may have";
+
 /// How long a render is waited for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
@@ -101,7 +103,7 @@ impl MediaProcess {
                 match result {
                     // Encoders say that they failed, and why only to people.
                     Err(error) if error.code == RenderFault::EncodeFailed && is_starved => {
-                        Err(RenderError::new(RenderFault::MemoryLimit, error.message))
+                        Err(RenderError::new(RenderFault::MemoryLimit, format!("{STARVED}: {}", error.message)))
                     }
                     result => result,
                 }
@@ -168,9 +170,7 @@ fn crashed(ended: &Ended) -> RenderError {
     let (fault, what) = match ended.containment() {
         None => (RenderFault::RenderCrashed, "the render process crashed"),
         Some(Containment::Killed) => (RenderFault::Killed, "the render process was killed from outside"),
-        Some(Containment::Memory) => {
-            (RenderFault::MemoryLimit, "the render process needs more memory than it may have")
-        }
+        Some(Containment::Memory) => (RenderFault::MemoryLimit, STARVED),
         Some(Containment::Disk) => (RenderFault::DiskLimit, "the render process wrote a larger file than it may"),
     };
     RenderError::new(fault, format!("{what}: {}", ended.describe()))

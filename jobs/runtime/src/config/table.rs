@@ -88,7 +88,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("worker.heartbeat", "1s", to!(worker.heartbeat), "how often a worker proves that it lives"),
     setting("worker.lease", "4s", to!(worker.lease), "how long a proof counts; then its tasks are taken back"),
     setting("worker.drain", "25s", to!(worker.drain), "how long running tasks may go on after SIGTERM"),
-    setting("worker.attempt_memory", "4GiB", attempt_memory, "memory that a process of one attempt may use"),
+    setting("worker.attempt_memory", "6GiB", attempt_memory, "memory that a process of one attempt may use"),
     setting("worker.attempt_disk", "8GiB", attempt_disk, "disk that one attempt may use for scratch files"),
     setting("worker.media_bin", "", to!(worker.media_bin), "the renderer (default: longshore-media, beside longshore)"),
     setting("worker.echo_faults", "false", to!(worker.echo_faults), "let the echo kind crash its process, for tests"),
@@ -177,7 +177,7 @@ mod tests {
         assert_ne!(config.database.pool_size, blank.database.pool_size);
         assert_eq!(config.worker.queues, [("default".to_owned(), 8), ("video".to_owned(), 1)]);
         assert_eq!(config.worker.lease, Duration::from_secs(4));
-        assert_eq!((config.worker.attempt_memory_bytes, config.worker.attempt_disk_bytes), (4 << 30, 8 << 30));
+        assert_eq!((config.worker.attempt_memory_bytes, config.worker.attempt_disk_bytes), (6 << 30, 8 << 30));
         assert_eq!(config.api.body_limit_bytes, 1 << 20);
         let unset =
             [config.scheduler.tick, config.database.lock_timeout, config.worker.drain, config.api.request_timeout];

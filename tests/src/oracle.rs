@@ -53,40 +53,40 @@ const OF_ROWS: [Check; 10] = [
     (
         Wrong,
         "has not exactly one terminal row of history that says its state",
-        "SELECT t.id FROM tasks t LEFT JOIN task_events e ON e.task_id = t.id AND e.type = 'status' AND e.state IN {ENDED}
+        "SELECT t.id FROM tasks t LEFT JOIN task_history e ON e.task_id = t.id AND e.type = 'status' AND e.state IN {ENDED}
         GROUP BY t.id HAVING count(e.seq) <> 1 OR min(e.state) <> t.state",
     ),
     (
         Double,
         "was started twice in one epoch",
-        "SELECT task_id FROM task_events WHERE event = 'start' GROUP BY task_id, epoch HAVING count(*) > 1",
+        "SELECT task_id FROM task_history WHERE event = 'start' GROUP BY task_id, epoch HAVING count(*) > 1",
     ),
     (
         Wrong,
         "has an epoch that nobody started",
-        "SELECT t.id FROM tasks t LEFT JOIN task_events e ON e.task_id = t.id AND e.event = 'start'
+        "SELECT t.id FROM tasks t LEFT JOIN task_history e ON e.task_id = t.id AND e.event = 'start'
         GROUP BY t.id HAVING count(e.seq) <> t.epoch",
     ),
     (
         Wrong,
         "has a start without exactly one end",
-        "SELECT s.task_id FROM task_events s LEFT JOIN task_events e
+        "SELECT s.task_id FROM task_history s LEFT JOIN task_history e
             ON e.task_id = s.task_id AND e.epoch = s.epoch AND e.seq > s.seq AND e.event IN {ENDS}
         WHERE s.event = 'start' GROUP BY s.task_id, s.epoch HAVING count(e.seq) <> 1",
     ),
     (
         Wrong,
         "has words of an attempt outside of its time",
-        "SELECT w.task_id FROM task_events w WHERE w.type <> 'status' AND (
-            NOT EXISTS (SELECT FROM task_events s WHERE s.task_id = w.task_id AND s.epoch = w.epoch
+        "SELECT w.task_id FROM task_history w WHERE w.type <> 'status' AND (
+            NOT EXISTS (SELECT FROM task_history s WHERE s.task_id = w.task_id AND s.epoch = w.epoch
                 AND s.event = 'start' AND s.seq < w.seq AND s.worker = w.worker)
-            OR EXISTS (SELECT FROM task_events e WHERE e.task_id = w.task_id AND e.epoch = w.epoch
+            OR EXISTS (SELECT FROM task_history e WHERE e.task_id = w.task_id AND e.epoch = w.epoch
                 AND e.event IN {ENDS} AND e.seq < w.seq))",
     ),
     (
         Wrong,
         "has a history with gaps",
-        "SELECT t.id FROM tasks t LEFT JOIN task_events e ON e.task_id = t.id
+        "SELECT t.id FROM tasks t LEFT JOIN task_history e ON e.task_id = t.id
         GROUP BY t.id HAVING count(e.seq) <> t.seq OR min(e.seq) <> 1 OR max(e.seq) <> t.seq",
     ),
     (
@@ -98,13 +98,13 @@ const OF_ROWS: [Check; 10] = [
     (
         Wrong,
         "was started after somebody had asked to stop it",
-        "SELECT s.task_id FROM task_events s JOIN task_events c ON c.task_id = s.task_id AND c.seq < s.seq
+        "SELECT s.task_id FROM task_history s JOIN task_history c ON c.task_id = s.task_id AND c.seq < s.seq
         WHERE s.event = 'start' AND c.event = 'cancel'",
     ),
     (
         Wrong,
         "has a history and no row",
-        "SELECT DISTINCT task_id FROM task_events e WHERE NOT EXISTS (SELECT FROM tasks WHERE id = e.task_id)",
+        "SELECT DISTINCT task_id FROM task_history e WHERE NOT EXISTS (SELECT FROM tasks WHERE id = e.task_id)",
     ),
 ];
 
@@ -114,13 +114,13 @@ const OF_EXECUTIONS: [Check; 4] = [
     (
         Wrong,
         "was run by a worker that had not claimed it",
-        "SELECT task FROM executions x WHERE NOT EXISTS (SELECT FROM task_events e
+        "SELECT task FROM executions x WHERE NOT EXISTS (SELECT FROM task_history e
             WHERE e.task_id = x.task AND e.epoch = x.epoch AND e.worker = x.worker AND e.event = 'start')",
     ),
     (
         Wrong,
         "succeeded before, or without, the attempt that is said to have done it",
-        "SELECT task_id FROM task_events e WHERE e.event = 'succeed' AND NOT EXISTS (SELECT FROM executions x
+        "SELECT task_id FROM task_history e WHERE e.event = 'succeed' AND NOT EXISTS (SELECT FROM executions x
             WHERE x.task = e.task_id AND x.epoch = e.epoch AND x.worker = e.worker AND x.event = 'succeed'
                 AND x.ended <= e.at)",
     ),
@@ -128,7 +128,7 @@ const OF_EXECUTIONS: [Check; 4] = [
         Double,
         "was run more often than it was taken back, given back and retried",
         "SELECT x.task FROM (SELECT task, count(*) AS runs FROM executions GROUP BY task) x
-        WHERE x.runs > 1 + (SELECT count(*) FROM task_events e WHERE e.task_id = x.task
+        WHERE x.runs > 1 + (SELECT count(*) FROM task_history e WHERE e.task_id = x.task
             AND e.event IN ('lose', 'poison', 'release', 'retry'))",
     ),
 ];
@@ -194,6 +194,6 @@ pub async fn contradictions(pool: &PgPool, executions: &Executions) -> Vec<Fault
 /// # Panics
 /// When Postgres cannot be asked.
 pub async fn happened(pool: &PgPool, event: &str) -> i64 {
-    let sql = "SELECT count(*) FROM task_events WHERE event = $1";
+    let sql = "SELECT count(*) FROM task_history WHERE event = $1";
     sqlx::query_scalar(sql).bind(event).fetch_one(pool).await.expect("the rows")
 }

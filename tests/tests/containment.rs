@@ -143,14 +143,14 @@ async fn while_the_disk_of_postgres_is_full_nothing_is_promised_and_results_wait
         .execute(
             "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
-            CREATE TRIGGER full_disk BEFORE INSERT ON task_events FOR EACH ROW EXECUTE FUNCTION full_disk()",
+            CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION full_disk()",
         )
         .await;
     let refused = system.client.post("/tasks", &json!({ "kind": "echo", "input": {} })).await.expect(503);
     assert!(refused.header("retry-after").is_some(), "{refused:?}");
     eventually("a result waits", SOON, async || system.workers[0].log().contains("results wait").then_some(())).await;
     assert_eq!(system.client.task(&running).await["status"], "running");
-    system.database.execute("DROP TRIGGER full_disk ON task_events").await;
+    system.database.execute("DROP TRIGGER full_disk ON tasks").await;
     let task = system.client.wait(&running, "succeeded", SOON).await;
     assert_eq!(task["attempt"], 1);
     let later = system.client.submit("echo", none(), none()).await;

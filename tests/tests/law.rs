@@ -22,9 +22,10 @@ async fn put(pool: &PgPool, state: State, event: Event, worker: WorkerId) -> Sub
     let deadline_s = (event == Event::Expire).then_some(-1);
     sqlx::query(
         r#"INSERT INTO tasks (id, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms, attempt,
-            epoch, lost, worker, queued_at, started_at, due_at, deadline, finished_at, seq)
+            epoch, lost, worker, queued_at, started_at, due_at, deadline, finished_at, seq, history)
         VALUES ($1, 'echo', 'default', 'default', 0, $2, '{}', 3, '{}', 1000, 3, 3, $3, $4, now(), now(),
-            now() + $5 * interval '1 second', now() + $6 * interval '1 second', CASE WHEN $7 THEN now() END, 1)"#,
+            now() + $5 * interval '1 second', now() + $6 * interval '1 second', CASE WHEN $7 THEN now() END, 1,
+            ARRAY[moment(1, 'submit', $2, 0, 0)])"#,
     )
     .bind(id.0)
     .bind(state.name())
@@ -36,21 +37,12 @@ async fn put(pool: &PgPool, state: State, event: Event, worker: WorkerId) -> Sub
     .execute(pool)
     .await
     .expect("a row");
-    sqlx::query(
-        "INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
-        VALUES ($1, 1, 'status', 'submit', $2, 0, 0)",
-    )
-    .bind(id.0)
-    .bind(state.name())
-    .execute(pool)
-    .await
-    .expect("a history");
     Subject { id, epoch: 3 }
 }
 
 /// Everything that the database knows of a task.
 async fn image(pool: &PgPool, id: TaskId) -> String {
-    let sql = "SELECT t::text || (SELECT string_agg(e::text, '' ORDER BY seq) FROM task_events e WHERE task_id = t.id)
+    let sql = "SELECT t::text || (SELECT string_agg(e::text, '' ORDER BY seq) FROM task_history e WHERE task_id = t.id)
         FROM tasks t WHERE id = $1";
     sqlx::query_scalar(sql).bind(id.0).fetch_one(pool).await.expect("the row")
 }
@@ -103,7 +95,7 @@ async fn the_database_does_what_the_law_says_for_every_state_and_every_event() {
 
             let row = sqlx::query(
                 "SELECT t.state, t.seq, t.epoch, e.event, e.state AS told
-                FROM tasks t JOIN task_events e ON e.task_id = t.id AND e.seq = t.seq WHERE t.id = $1",
+                FROM tasks t JOIN task_history e ON e.task_id = t.id AND e.seq = t.seq WHERE t.id = $1",
             )
             .bind(subject.id.0)
             .fetch_one(pool)
@@ -165,6 +157,8 @@ async fn a_task_that_has_ended_does_not_change_whoever_writes() {
             "UPDATE tasks SET output = '1' WHERE id = $1",
             "UPDATE tasks SET error = '{\"code\":\"x\"}' WHERE id = $1",
             "UPDATE tasks SET seq = seq + 1 WHERE id = $1",
+            "UPDATE tasks SET history = '{}' WHERE id = $1",
+            "UPDATE tasks SET history = history || moment(seq + 1, 'cancel', 'canceled', 0, 0) WHERE id = $1",
             "UPDATE tasks SET finished_at = now() + interval '1 second' WHERE id = $1",
         ] {
             refused(pool, change, id, CHECK_VIOLATION).await;
@@ -176,10 +170,33 @@ async fn a_task_that_has_ended_does_not_change_whoever_writes() {
 }
 
 #[tokio::test]
-async fn history_is_only_added_to_and_a_task_ends_once() {
+async fn the_moments_of_a_task_are_only_added_to() {
     let database = Database::new(&Servers::shared()).await;
     let pool = &database.pool;
+    let id = put(pool, State::Running, Event::Succeed, WorkerId::new()).await.id;
+    let add = "UPDATE tasks SET history = history || moment(seq + 1, 'cancel', 'canceling', 0, 0), seq = seq + 1 WHERE id = $1";
+    sqlx::query(add).bind(id.0).execute(pool).await.expect("one more");
+    for change in [
+        "UPDATE tasks SET history = '{}' WHERE id = $1",
+        "UPDATE tasks SET history = history[:1] WHERE id = $1",
+        "UPDATE tasks SET history = history[2:] WHERE id = $1",
+        "UPDATE tasks SET history = moment(0, 'submit', 'queued', 0, 0) || history WHERE id = $1",
+        "UPDATE tasks SET history[1].state = 'scheduled' WHERE id = $1",
+        "UPDATE tasks SET history[2].worker = id WHERE id = $1",
+    ] {
+        refused(pool, change, id, CHECK_VIOLATION).await;
+    }
+}
+
+#[tokio::test]
+async fn rows_of_history_are_only_added_to_and_a_task_ends_once_in_them() {
+    let database = Database::new(&Servers::shared()).await;
+    let pool = &database.pool;
+    // As programs wrote them that knew no moments.
     let id = put(pool, State::Succeeded, Event::Succeed, WorkerId::new()).await.id;
+    let end = "INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
+        VALUES ($1, 1, 'status', 'succeed', 'succeeded', 1, 1)";
+    sqlx::query(end).bind(id.0).execute(pool).await.expect("a row of history");
     for change in [
         "UPDATE task_events SET state = 'failed' WHERE task_id = $1",
         "UPDATE task_events SET seq = seq + 1 WHERE task_id = $1",

@@ -78,7 +78,11 @@ async fn the_oracle_sees_every_sort_of_wrong() {
         assert!(seen.len() >= 2, "{what}: {seen:?}");
         database.execute(&format!("DELETE FROM task_events WHERE task_id = '{id}' AND seq = 4")).await;
     }
-    let end = format!("DELETE FROM task_events WHERE task_id = '{}' AND seq = 3", ids[1].0);
+    let end = format!(
+        "ALTER TABLE tasks DISABLE TRIGGER USER; UPDATE tasks SET history = history[:2] WHERE id = '{}';
+        ALTER TABLE tasks ENABLE TRIGGER USER",
+        ids[1].0
+    );
     database.execute(&end).await;
     let seen = faults(&database.pool, &accepted).await;
     assert!(seen.iter().any(|fault| fault.what.contains("terminal row")), "{seen:?}");

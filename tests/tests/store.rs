@@ -88,7 +88,7 @@ async fn fifty_parallel_submissions_under_one_key_are_one_task_and_49_replays() 
     }
     assert_eq!((accepted, replayed, ids.len()), (1, 49, 1));
     assert_eq!(database.count("SELECT count(*) FROM tasks").await, 1);
-    assert_eq!(database.count("SELECT count(*) FROM task_events").await, 1);
+    assert_eq!(database.count("SELECT count(*) FROM task_history").await, 1);
 
     let other = store.submit(&[keyed("once", 2)]).await.expect("submit").remove(0);
     assert!(matches!(other, Submitted::KeyTaken), "{other:?}");
@@ -104,7 +104,7 @@ async fn a_task_that_was_stored_by_a_call_whose_answer_was_lost_is_accepted_once
     assert!(matches!(first, Submitted::Accepted(_)), "{first:?}");
     assert!(matches!(again, Submitted::Accepted(_)), "{again:?}");
     assert_eq!(database.count("SELECT count(*) FROM tasks").await, 1);
-    assert_eq!(database.count("SELECT count(*) FROM task_events").await, 1);
+    assert_eq!(database.count("SELECT count(*) FROM task_history").await, 1);
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn nobody_believes(database: &Database, late: WorkerId, stale: &Claim) {
     let id = stale.task;
     let image = async || -> String {
         let sql =
-            "SELECT t::text || (SELECT string_agg(e::text, '' ORDER BY seq) FROM task_events e WHERE task_id = t.id)
+            "SELECT t::text || (SELECT string_agg(e::text, '' ORDER BY seq) FROM task_history e WHERE task_id = t.id)
             || (SELECT count(*)::text FROM artifacts WHERE task_id = t.id) FROM tasks t WHERE id = $1";
         sqlx::query_scalar(sql).bind(id.0).fetch_one(&database.pool).await.expect("the row")
     };
@@ -307,7 +307,7 @@ async fn a_task_whose_workers_die_eight_times_is_poison_and_losses_do_not_count_
             // It runs alone from now on, and nobody takes it along with others.
             assert!(store.claim(worker, &[id]).await.expect("no claim").is_empty());
             assert_eq!(store.suspects(&[id]).await.expect("suspects"), [id]);
-            assert_eq!(store.waiting("default", 10).await.expect("what waits"), []);
+            assert!(store.claim_waiting(worker, "default", 10).await.expect("no claim").is_empty());
             assert_eq!(store.waiting_suspect("default").await.expect("a suspect"), Some(id));
             store.claim_suspect(worker, id).await.expect("a claim").expect("it is queued")
         };
@@ -361,11 +361,11 @@ async fn ten_thousand_tasks_that_are_due_at_once_all_move_once() {
     // In the past by the clock of Postgres, as after a long pause.
     database
         .execute(
-            r#"INSERT INTO tasks (id, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms, due_at)
-            SELECT gen_random_uuid(), 'echo', 'default', 'default', 0, 'scheduled', '{}', 1, '{}', 1000, now()
-            FROM generate_series(1, 10000);
-            INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
-            SELECT id, 1, 'status', 'submit', 'scheduled', 0, 0 FROM tasks"#,
+            r#"INSERT INTO tasks (id, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms, due_at,
+                history)
+            SELECT gen_random_uuid(), 'echo', 'default', 'default', 0, 'scheduled', '{}', 1, '{}', 1000, now(),
+                ARRAY[moment(1, 'submit', 'scheduled', 0, 0)]
+            FROM generate_series(1, 10000)"#,
         )
         .await;
     let began = Instant::now();
@@ -383,7 +383,7 @@ async fn ten_thousand_tasks_that_are_due_at_once_all_move_once() {
     }
     println!("10,000 due at once: {:?}", began.elapsed());
     assert_eq!(moved.len(), 10_000);
-    assert_eq!(database.count("SELECT count(*) FROM task_events WHERE event = 'due'").await, 10_000);
+    assert_eq!(database.count("SELECT count(*) FROM task_history WHERE event = 'due'").await, 10_000);
     assert_eq!(store.next_timer().await.expect("a timer"), None);
 }
 

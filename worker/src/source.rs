@@ -75,30 +75,38 @@ impl QueueSource {
                 () = stop.cancelled() => None,
             };
             let Some(life) = life else { return Vec::new() };
-            let (turn, without_redis) = self.turn(want).await;
-            if !turn.taken.is_empty() {
-                let claimed = self.claim(&life, &turn.taken, stop).await;
-                if !claimed.is_empty() {
-                    return claimed;
-                }
-                // Nobody's any more; there may be others behind them.
-                if !without_redis {
+            let turn = self.turn(want).await;
+            let without_redis = turn.is_none();
+            let again = match turn {
+                Some(turn) if turn.taken.is_empty() => turn.again,
+                Some(turn) => {
+                    let claimed = self.claim(&life, &turn.taken, stop).await;
+                    if !claimed.is_empty() {
+                        return claimed;
+                    }
+                    // Nobody's any more; there may be others behind them.
                     continue;
                 }
-            }
+                None => {
+                    let claimed = self.claim_waiting(&life, want).await;
+                    if !claimed.is_empty() {
+                        return claimed;
+                    }
+                    None
+                }
+            };
             tokio::select! {
-                () = self.ready(turn.again, without_redis) => {}
+                () = self.ready(again, without_redis) => {}
                 () = stop.cancelled() => return Vec::new(),
             }
         }
     }
 
-    /// What Redis gives; what waits by the rows while Redis is away, and whether it is. It is not asked again at once: each
-    /// question takes its time to fail.
-    async fn turn(&self, want: usize) -> (Turn, bool) {
+    /// What Redis gives; nothing while it is away. It is not asked again at once: each question takes its time to fail.
+    async fn turn(&self, want: usize) -> Option<Turn> {
         let mut away = self.away.lock().await;
         if away.is_some_and(|asked| asked.elapsed() < LOOK) {
-            return (self.waiting(want).await, true);
+            return None;
         }
         match self.queue.claim(&self.name, want).await {
             Ok(turn) => {
@@ -106,28 +114,28 @@ impl QueueSource {
                     info!(queue = &*self.name, "Redis is back");
                     self.queue.warn_of_eviction();
                 }
-                (turn, false)
+                Some(turn)
             }
             Err(error) => {
                 if away.replace(Instant::now()).is_none() {
                     let error = &error as &dyn std::error::Error;
                     warn!(error, queue = &*self.name, "going on without Redis");
                 }
-                (self.waiting(want).await, true)
+                None
             }
         }
     }
 
-    /// What waits by the rows; nothing while Postgres is away, too.
-    async fn waiting(&self, want: usize) -> Turn {
+    /// Claims what waits by the rows; nothing while Postgres is away, too. What was claimed by a statement whose answer was lost is
+    /// found by the audit of what this worker holds.
+    async fn claim_waiting(&self, life: &Arc<Life>, want: usize) -> Vec<Claimed> {
         if self.quarantine.is_free()
             && let Ok(Some(suspect)) = self.store.waiting_suspect(&self.name).await
         {
             self.quarantine.take(suspect);
         }
-        let taken = self.store.waiting(&self.name, want).await.unwrap_or_default();
-        let taken = taken.into_iter().map(|(task, group)| Taken { task, group });
-        Turn { taken: taken.collect(), again: None }
+        let claims = self.store.claim_waiting(life.id, &self.name, want).await.unwrap_or_default();
+        self.hold(life, claims)
     }
 
     /// Completes when something may be ready.
@@ -187,7 +195,14 @@ impl QueueSource {
         if !others.is_empty() {
             self.forget(others).await;
         }
-        self.courier.send(Errand::Announce(ours.into_iter().collect()));
+        self.hold(life, claims)
+    }
+
+    /// Tells that tasks are ours now.
+    fn hold(&self, life: &Arc<Life>, claims: Vec<Claim>) -> Vec<Claimed> {
+        if !claims.is_empty() {
+            self.courier.send(Errand::Announce(claims.iter().map(|claim| claim.task).collect()));
+        }
         let hold = |claim: Claim| {
             let cancel = self.held.add(claim.task, claim.epoch);
             Claimed { life: life.clone(), claim, cancel }

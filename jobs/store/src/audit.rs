@@ -82,31 +82,6 @@ impl Store {
         tickets.collect()
     }
 
-    /// At most `limit` tasks that wait in a queue, by priority and age: for a worker that has to do without Redis. What has a limit
-    /// on what is started waits for Redis, which counts. Those that have to run alone are not among them:
-    /// [`Store::waiting_suspect`] gives them, and they take nobody's place here.
-    ///
-    /// # Errors
-    /// When Postgres is not available.
-    pub async fn waiting(&self, queue: &str, limit: usize) -> Result<Vec<(TaskId, String)>, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = run!(
-            self,
-            sqlx::query!(
-                r#"SELECT id, "group" FROM tasks t WHERE state = 'queued' AND queue = $1 AND lost < $3
-                    AND NOT EXISTS (SELECT FROM queues WHERE name = $1 AND limits_starts(settings))
-                    AND NOT EXISTS (SELECT FROM queue_groups g WHERE g.queue = $1 AND g."group" = t."group"
-                        AND limits_starts(g.settings))
-                ORDER BY priority DESC, queued_at LIMIT $2"#,
-                queue,
-                limit,
-                SUSPECT_LOSSES.cast_signed(),
-            ),
-            fetch_all
-        )?;
-        Ok(rows.into_iter().map(|row| (TaskId(row.id), row.group)).collect())
-    }
-
     /// The task of a queue that has to run alone and has waited longest, if there is one that no limit keeps back.
     ///
     /// # Errors

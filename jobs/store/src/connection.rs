@@ -87,6 +87,11 @@ impl Store {
                 ("tcp_keepalives_idle", "5"),
                 ("tcp_keepalives_interval", "3"),
                 ("tcp_keepalives_count", "3"),
+                // Plans are made once for a connection, perhaps while the tables are empty. A scan of all rows would look cheap
+                // then, and stay.
+                ("enable_seqscan", "off"),
+                // It compiles for longer than our statements run.
+                ("jit", "off"),
             ]);
         let broke = Broke::default();
         let last_break = broke.clone();

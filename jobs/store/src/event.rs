@@ -67,8 +67,9 @@ impl Store {
         let rows = run!(
             self,
             sqlx::query!(
-                r#"SELECT seq, at, type, event, state, attempt, data as "data: Json<Box<RawValue>>"
-                FROM task_events WHERE task_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"#,
+                r#"SELECT seq AS "seq!", at AS "at!", type AS "type!", event, state, attempt AS "attempt!",
+                    data AS "data: Json<Box<RawValue>>"
+                FROM task_history WHERE task_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"#,
                 task.0,
                 after,
                 i64::from(limit),

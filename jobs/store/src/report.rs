@@ -65,7 +65,7 @@ impl Store {
                 ), said AS (
                     SELECT id, epoch, count(*) AS n,
                         (array_agg(data ORDER BY nth DESC) FILTER (WHERE type = 'progress'))[1]::json -> 'progress' AS progress
-                    FROM words GROUP BY id, epoch
+                    FROM words GROUP BY id, epoch ORDER BY id
                 ), moved AS (
                     UPDATE tasks t SET seq = t.seq + said.n, progress = COALESCE(said.progress, t.progress),
                         progress_at = CASE WHEN said.progress IS NULL THEN t.progress_at ELSE now() END

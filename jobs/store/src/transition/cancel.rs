@@ -13,19 +13,15 @@ impl Store {
         let moved = run!(
             self,
             task_query!(
-                r#"WITH moved AS (
-                    UPDATE tasks SET
-                        state = CASE state WHEN 'running' THEN 'canceling' ELSE 'canceled' END,
-                        finished_at = CASE state WHEN 'running' THEN NULL ELSE now() END,
-                        cancel_requested_at = now(), seq = seq + 1
-                    WHERE id = $1 AND state IN ('scheduled', 'blocked', 'queued', 'running', 'retrying')
-                    RETURNING *
-                ), told AS (
-                    INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
-                    SELECT id, seq, 'status', 'cancel', state, attempt, epoch FROM moved
-                )
-                SELECT"#,
-                "FROM moved",
+                r#"UPDATE tasks SET
+                    state = CASE state WHEN 'running' THEN 'canceling' ELSE 'canceled' END,
+                    finished_at = CASE state WHEN 'running' THEN NULL ELSE now() END,
+                    cancel_requested_at = now(), seq = seq + 1,
+                    history = history || moment(seq + 1, 'cancel',
+                        CASE state WHEN 'running' THEN 'canceling' ELSE 'canceled' END, attempt, epoch)
+                WHERE id = $1 AND state IN ('scheduled', 'blocked', 'queued', 'running', 'retrying')
+                RETURNING"#,
+                "",
                 id.0,
             ),
             fetch_optional

@@ -48,6 +48,40 @@ enum Sort {
     Suspect,
 }
 
+/// A row of `tasks` as a claim takes it.
+struct ClaimedRow {
+    id: Uuid,
+    epoch: i32,
+    kind: String,
+    group: String,
+    input: Json<Box<RawValue>>,
+    attempt: i32,
+    lost: i32,
+    max_attempts: i32,
+    retry: Json<RetryPolicy>,
+    timeout_ms: i64,
+    request_id: Option<String>,
+    queued_at: Option<OffsetDateTime>,
+}
+
+/// A checked query that claims tasks for the worker `$1`: `$which` says which ones, each of them queued. It hides the state in an
+/// expression, so that rows are found by their ids: the index of queued tasks would lead through everything that waits.
+macro_rules! claim_query {
+    ($which:tt, $($arg:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            ClaimedRow,
+            "UPDATE tasks SET state = 'running', epoch = epoch + 1, attempt = attempt + 1, worker = $1, started_at = now(),
+                progress = NULL, progress_at = NULL, seq = seq + 1,
+                history = history || moment(seq + 1, 'start', 'running', attempt + 1, epoch + 1, $1)
+            WHERE (deadline IS NULL OR deadline > now())
+                AND EXISTS (SELECT FROM workers WHERE id = $1 AND ended_at IS NULL) AND " + $which + r#"
+            RETURNING id, epoch, kind, "group", input as "input: _", attempt, lost, max_attempts, retry as "retry: _",
+                timeout_ms, request_id, queued_at"#,
+            $($arg),+
+        )
+    };
+}
+
 impl Store {
     /// Claims those of `ids` that are queued. What is left out is somebody else's, or has ended, or is past its
     /// deadline: the queue should forget it. Or it lost too many workers to run beside others: [`Store::suspects`] knows.
@@ -77,7 +111,7 @@ impl Store {
         let suspects = run!(
             self,
             sqlx::query_scalar!(
-                "SELECT id FROM tasks WHERE id = ANY($1) AND state = 'queued' AND lost >= $2
+                "SELECT id FROM tasks WHERE id = ANY($1) AND state || '' = 'queued' AND lost >= $2
                     AND (deadline IS NULL OR deadline > now())",
                 &ids,
                 SUSPECT_LOSSES.cast_signed(),
@@ -87,24 +121,41 @@ impl Store {
         Ok(suspects.into_iter().map(TaskId).collect())
     }
 
+    /// Claims at most `limit` tasks that wait in a queue, the oldest first: for a worker that has to do without Redis. Workers
+    /// that do so at once get different ones. What has a limit on what is started waits for Redis, which counts. Those that
+    /// have to run alone are not among them: [`Store::waiting_suspect`] gives them.
+    ///
+    /// # Errors
+    /// As [`Store::claim`].
+    pub async fn claim_waiting(&self, worker: WorkerId, queue: &str, limit: usize) -> Result<Vec<Claim>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = run!(
+            self,
+            claim_query!(
+                r#"id = ANY (ARRAY(
+                    SELECT id FROM tasks t
+                    WHERE state = 'queued' AND queue = $2 AND lost < $4 AND (deadline IS NULL OR deadline > now())
+                        AND NOT EXISTS (SELECT FROM queues WHERE name = $2 AND limits_starts(settings))
+                        AND NOT EXISTS (SELECT FROM queue_groups g WHERE g.queue = $2 AND g."group" = t."group"
+                            AND limits_starts(g.settings))
+                    ORDER BY queued_at, id LIMIT $3 FOR UPDATE OF t SKIP LOCKED))
+                AND state || '' = 'queued'"#,
+                worker.0,
+                queue,
+                limit,
+                SUSPECT_LOSSES.cast_signed(),
+            ),
+            fetch_all
+        )?;
+        Ok(rows.into_iter().map(Claim::from).collect())
+    }
+
     async fn claim_sort(&self, worker: WorkerId, ids: &[TaskId], sort: Sort) -> Result<Vec<Claim>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let rows = run!(
             self,
-            sqlx::query!(
-                r#"WITH claimed AS (
-                    UPDATE tasks SET state = 'running', epoch = epoch + 1, attempt = attempt + 1, worker = $1,
-                        started_at = now(), progress = NULL, progress_at = NULL, seq = seq + 1
-                    WHERE id = ANY($2) AND state = 'queued' AND (deadline IS NULL OR deadline > now())
-                        AND (lost >= $3) = $4
-                        AND EXISTS (SELECT FROM workers WHERE id = $1 AND ended_at IS NULL)
-                    RETURNING *
-                ), told AS (
-                    INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch, worker)
-                    SELECT id, seq, 'status', 'start', state, attempt, epoch, worker FROM claimed
-                )
-                SELECT id, epoch, kind, "group", input as "input: Json<Box<RawValue>>", attempt, lost, max_attempts,
-                    retry as "retry: Json<RetryPolicy>", timeout_ms, request_id, queued_at FROM claimed"#,
+            claim_query!(
+                "id = ANY($2) AND state || '' = 'queued' AND (lost >= $3) = $4",
                 worker.0,
                 &ids,
                 SUSPECT_LOSSES.cast_signed(),
@@ -112,7 +163,13 @@ impl Store {
             ),
             fetch_all
         )?;
-        let claims = rows.into_iter().map(|row| Claim {
+        Ok(rows.into_iter().map(Claim::from).collect())
+    }
+}
+
+impl From<ClaimedRow> for Claim {
+    fn from(row: ClaimedRow) -> Self {
+        Self {
             task: TaskId(row.id),
             epoch: row.epoch,
             kind: row.kind,
@@ -125,7 +182,6 @@ impl Store {
             timeout: Duration::from_millis(row.timeout_ms.unsigned_abs()),
             request_id: row.request_id,
             queued_at: row.queued_at,
-        });
-        Ok(claims.collect())
+        }
     }
 }

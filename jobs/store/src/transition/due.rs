@@ -19,15 +19,11 @@ impl Store {
                     SELECT id FROM tasks WHERE state IN ('scheduled', 'retrying') AND due_at <= now()
                         AND (deadline IS NULL OR deadline > now())
                     ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
-                ), moved AS (
-                    UPDATE tasks t SET state = 'queued', queued_at = now(), seq = seq + 1 FROM picked
-                    WHERE t.id = picked.id RETURNING t.*
-                ), told AS (
-                    INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
-                    SELECT id, seq, 'status', 'due', state, attempt, epoch FROM moved
                 )
-                SELECT id, queue, "group", priority, (extract(epoch FROM queued_at) * 1000)::bigint AS "ready_ms!"
-                FROM moved"#,
+                UPDATE tasks t SET state = 'queued', queued_at = now(), seq = t.seq + 1,
+                    history = t.history || moment(t.seq + 1, 'due', 'queued', t.attempt, t.epoch)
+                FROM picked WHERE t.id = picked.id
+                RETURNING t.id, queue, "group", priority, (extract(epoch FROM queued_at) * 1000)::bigint AS "ready_ms!""#,
                 i64::from(limit),
             ),
             fetch_all

@@ -18,14 +18,10 @@ impl Store {
                     WHERE deadline IS NOT NULL AND state IN ('scheduled', 'blocked', 'queued', 'retrying')
                         AND deadline <= now()
                     LIMIT $1 FOR UPDATE SKIP LOCKED
-                ), moved AS (
-                    UPDATE tasks t SET state = 'expired', finished_at = now(), seq = seq + 1 FROM picked
-                    WHERE t.id = picked.id RETURNING t.*
-                ), told AS (
-                    INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
-                    SELECT id, seq, 'status', 'expire', state, attempt, epoch FROM moved
                 )
-                SELECT id FROM moved",
+                UPDATE tasks t SET state = 'expired', finished_at = now(), seq = t.seq + 1,
+                    history = t.history || moment(t.seq + 1, 'expire', 'expired', t.attempt, t.epoch)
+                FROM picked WHERE t.id = picked.id RETURNING t.id",
                 i64::from(limit),
             ),
             fetch_all

@@ -56,29 +56,28 @@ impl Store {
                 r#"WITH orphans AS (
                     -- The living are listed once and compared with the row as it is when it is locked. A join would be
                     -- looked at again with the row of before, and take a task from a worker that just claimed it.
-                    SELECT t.id FROM tasks t
+                    SELECT t.id, t.state, t.lost, t.attempt FROM tasks t
                     WHERE t.state IN ('running', 'canceling')
                         AND t.worker <> ALL (ARRAY(SELECT id FROM workers WHERE ended_at IS NULL))
                     LIMIT $1 FOR UPDATE OF t SKIP LOCKED
-                ), moved AS (
-                    UPDATE tasks t SET
-                        state = CASE WHEN t.state = 'canceling' THEN 'canceled' WHEN t.lost + 1 >= $2 THEN 'failed'
-                            ELSE 'queued' END,
-                        finished_at = CASE WHEN t.state = 'canceling' OR t.lost + 1 >= $2 THEN now() END,
-                        queued_at = CASE WHEN t.state = 'canceling' OR t.lost + 1 >= $2 THEN t.queued_at ELSE now() END,
-                        error = CASE WHEN t.state = 'running' AND t.lost + 1 >= $2 THEN json_build_object(
-                            'type', 'poison', 'code', 'poison', 'retryable', false, 'attempt', t.attempt, 'message',
-                            'its worker died ' || (t.lost + 1) || ' times while it ran') ELSE t.error END,
-                        lost = t.lost + 1, seq = t.seq + 1
-                    FROM orphans WHERE t.id = orphans.id RETURNING t.*
-                ), told AS (
-                    INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch, worker, data)
-                    SELECT id, seq, 'status', CASE WHEN lost >= $2 THEN 'poison' ELSE 'lose' END, state, attempt, epoch,
-                        worker, CASE state WHEN 'failed' THEN json_build_object('error', error) END
-                    FROM moved
+                ), fates AS (
+                    SELECT id, CASE WHEN lost + 1 >= $2 THEN 'poison' ELSE 'lose' END AS event,
+                        CASE WHEN state = 'canceling' THEN 'canceled' WHEN lost + 1 >= $2 THEN 'failed' ELSE 'queued' END AS state,
+                        CASE WHEN state = 'running' AND lost + 1 >= $2 THEN json_build_object(
+                            'type', 'poison', 'code', 'poison', 'retryable', false, 'attempt', attempt, 'message',
+                            'its worker died ' || (lost + 1) || ' times while it ran') END AS error
+                    FROM orphans
                 )
-                SELECT id, state, queue, "group", priority, (extract(epoch FROM queued_at) * 1000)::bigint AS ready_ms
-                FROM moved"#,
+                UPDATE tasks t SET
+                    state = fates.state,
+                    finished_at = CASE WHEN fates.state <> 'queued' THEN now() END,
+                    queued_at = CASE WHEN fates.state = 'queued' THEN now() ELSE t.queued_at END,
+                    error = COALESCE(fates.error, t.error),
+                    lost = t.lost + 1, seq = t.seq + 1,
+                    history = t.history || moment(t.seq + 1, fates.event, fates.state, t.attempt, t.epoch, t.worker,
+                        CASE WHEN fates.error IS NOT NULL THEN json_build_object('error', fates.error) END)
+                FROM fates WHERE t.id = fates.id
+                RETURNING t.id, t.state, queue, "group", priority, (extract(epoch FROM queued_at) * 1000)::bigint AS ready_ms"#,
                 i64::from(limit),
                 POISON_LOSSES.cast_signed(),
             ),

@@ -104,7 +104,7 @@ impl Store {
         let rows: Vec<TaskRow> = run!(
             self,
             task_query!(
-                r#"WITH asked AS (
+                r#"WITH timed AS (
                     SELECT *, CASE WHEN start_after_ms IS NULL THEN start_at
                         ELSE now() + start_after_ms * interval '1 millisecond' END AS due
                     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::int[],
@@ -114,24 +114,22 @@ impl Store {
                         start_after_ms, deadline, tags, metadata, request_id, key, fingerprint, head)
                 ), keyed AS (
                     INSERT INTO idempotency_keys (key, fingerprint, task_id)
-                    SELECT key, fingerprint, id FROM asked WHERE key IS NOT NULL
+                    SELECT key, fingerprint, id FROM timed WHERE key IS NOT NULL
                     ON CONFLICT (key) DO NOTHING RETURNING task_id
                 ), fresh AS (
-                    INSERT INTO tasks (id, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms,
-                        due_at, queued_at, deadline, tags, metadata, request_id, idempotency_key)
-                    SELECT id, kind, queue, "group", priority,
-                        CASE WHEN due > now() THEN 'scheduled' ELSE 'queued' END, input::json, max_attempts,
-                        retry::json, timeout_ms, due, CASE WHEN due > now() THEN NULL ELSE now() END, deadline,
-                        ARRAY(SELECT json_array_elements_text(asked.tags::json)), metadata::jsonb, request_id, key
-                    FROM asked WHERE (key IS NULL AND head IS NULL) OR COALESCE(head, id) IN (SELECT task_id FROM keyed)
-                    ON CONFLICT (id) DO NOTHING
-                    RETURNING *
-                ), told AS (
-                    INSERT INTO task_events (task_id, seq, type, event, state, attempt, epoch)
-                    SELECT id, seq, 'status', 'submit', state, 0, 0 FROM fresh
+                    SELECT *, CASE WHEN due > now() THEN 'scheduled' ELSE 'queued' END AS state FROM timed
+                    WHERE (key IS NULL AND head IS NULL) OR COALESCE(head, id) IN (SELECT task_id FROM keyed)
                 )
-                SELECT"#,
-                "FROM fresh",
+                INSERT INTO tasks (id, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms, due_at,
+                    queued_at, deadline, tags, metadata, request_id, idempotency_key, history)
+                SELECT id, kind, queue, "group", priority, state, input::json, max_attempts, retry::json, timeout_ms, due,
+                    CASE state WHEN 'queued' THEN now() END, deadline,
+                    ARRAY(SELECT json_array_elements_text(fresh.tags::json)), metadata::jsonb, request_id, key,
+                    ARRAY[moment(1, 'submit', state, 0, 0)]
+                FROM fresh
+                ON CONFLICT (id) DO NOTHING
+                RETURNING"#,
+                "",
                 &ids,
                 &kinds,
                 &queues,

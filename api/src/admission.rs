@@ -84,8 +84,9 @@ impl Admission {
         let taken: Vec<(Place, u64)> = wanted.iter().map(|(place, (count, _))| (place.clone(), *count)).collect();
         let places = Places::take(&self.coming, taken);
         for ((queue, group), (_, most)) in &wanted {
-            let Ok(ready) = self.ready(queue, group.as_deref()).await else { return Ok(Some(places)) };
+            // In this order: what arrives in Redis between the two is counted twice rather than not at all.
             let coming = self.coming.count(&(queue.clone(), group.clone()));
+            let Ok(ready) = self.ready(queue, group.as_deref()).await else { return Ok(Some(places)) };
             if ready + coming > *most {
                 return Err(refused(queue, group.as_deref(), *most));
             }

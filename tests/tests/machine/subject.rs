@@ -8,7 +8,7 @@ use std::{
 use e2e::{Database, eventually};
 use jobs_core::{
     Event, LogLevel, NewTask, Progress, RetryPolicy, TaskId, WorkerId,
-    task::{Idempotency, Start},
+    task::{Idempotency, SUSPECT_LOSSES, Start},
 };
 use jobs_store::{
     Report, Store, StoreError, Word,
@@ -94,7 +94,13 @@ impl<'a> Subject<'a> {
             Call::Submit { key, later, deadline } => self.submit(*key, *later, *deadline).await,
             Call::Claim { worker, tasks } => {
                 let ids: Vec<TaskId> = reference.picked(tasks).into_iter().map(|task| self.tasks[task]).collect();
-                let claims = store.claim(self.lives[reference.workers[*worker]], &ids).await.expect("claim");
+                let life = self.lives[reference.workers[*worker]];
+                let mut claims = store.claim(life, &ids).await.expect("claim");
+                assert!(claims.iter().all(|claim| claim.lost < SUSPECT_LOSSES), "a suspect among others: {claims:?}");
+                // What is left of them for a process of its own.
+                for suspect in store.suspects(&ids).await.expect("suspects") {
+                    claims.extend(store.claim_suspect(life, suspect).await.expect("claim"));
+                }
                 let number = |id| self.tasks.iter().position(|known| *known == id).expect("a task of this sequence");
                 let mut claimed: Vec<_> = claims
                     .into_iter()

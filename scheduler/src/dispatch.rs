@@ -1,8 +1,8 @@
 //! The dispatcher: keeps the queue in Redis true to the rows.
 //!
 //! Whoever makes a task ready also pushes it, so there is mostly nothing to do. This finds what was not pushed (a process died in
-//! between, Redis was away), rebuilds everything when Redis lost its data, and drops what nobody forgot. While nothing is queued or
-//! runs it does not talk to Redis at all.
+//! between, Redis was away), rebuilds everything when Redis lost its data, and lets the audit look for whatever else is wrong. While
+//! nothing is queued or runs it does not talk to Redis at all.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,58 +10,52 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jobs_core::{State, TaskId, Ticket};
-use jobs_queue::{QueueError, Taken};
+use jobs_core::{State, TaskId, Ticket, integrity::CLAIM_LIMIT};
+use jobs_queue::Taken;
 use jobs_store::{Position, Pulse, StoreError};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::leader::Leader;
+use crate::{
+    audit::{Audit, Away},
+    leader::Leader,
+};
 
 /// Rows are read and pushed in batches of so many.
 const BATCH: u32 = 5_000;
 /// A task that became ready this long ago should have been pushed by whoever made it so.
 const PUSHED: Duration = Duration::from_secs(1);
-/// A task that was taken from Redis this long ago should have been claimed in Postgres.
-const CLAIMED: Duration = Duration::from_secs(10);
-/// How often the held ones are compared with the rows.
-const SWEEP: Duration = Duration::from_secs(60);
+/// One that is missing after so long was pushed and lost again, or nobody noticed that it could not be pushed.
+const LATE: Duration = Duration::from_secs(3);
+/// How long the audit rests between two rounds.
+const REST: Duration = Duration::from_secs(3);
 
 /// Where the dispatcher is in its rounds.
-#[derive(Default)]
 struct Dispatch {
     /// Every row up to here was looked at once after it became ready.
     new: Position,
     /// The slow round through everything that is queued.
     round: Position,
-    swept: Option<Instant>,
+    audit: Audit,
+    /// When the last round of the audit ended; none while one is under way.
+    audited: Option<Instant>,
     /// The settings of queues that Redis was told, and the version of each.
     settings: Option<i64>,
     versions: HashMap<String, i64>,
     troubled: bool,
 }
 
-/// One of the two servers is away.
-enum Away {
-    Postgres(StoreError),
-    Redis(QueueError),
-}
-
-impl From<StoreError> for Away {
-    fn from(error: StoreError) -> Self {
-        Self::Postgres(error)
-    }
-}
-
-impl From<QueueError> for Away {
-    fn from(error: QueueError) -> Self {
-        Self::Redis(error)
-    }
-}
-
 /// Looks with every pulse.
 pub(crate) async fn run(leader: &Leader, mut pulses: watch::Receiver<Pulse>) -> Result<Infallible, StoreError> {
-    let mut dispatch = Dispatch::default();
+    let mut dispatch = Dispatch {
+        new: Position::default(),
+        round: Position::default(),
+        audit: Audit::new(leader.store.clone(), leader.queue.clone(), true),
+        audited: Some(Instant::now()),
+        settings: None,
+        versions: HashMap::new(),
+        troubled: false,
+    };
     loop {
         if pulses.changed().await.is_err() {
             // The pulse ended, and with it everything here.
@@ -100,14 +94,33 @@ impl Dispatch {
         }
         if pulse.queued || pulse.running {
             if !leader.queue.is_whole().await? {
-                self.rebuild(leader).await?;
-            } else if pulse.queued {
+                return self.rebuild(leader).await;
+            }
+            if pulse.queued {
                 self.find_missing(leader).await?;
             }
-            if self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
-                sweep(leader).await?;
-                self.swept = Some(Instant::now());
+            self.audit(leader).await?;
+        }
+        Ok(())
+    }
+
+    /// Some pages of the audit, while a round of it is under way.
+    async fn audit(&mut self, leader: &Leader) -> Result<(), Away> {
+        self.audit.judge().await?;
+        if self.audited.is_some_and(|ended| ended.elapsed() >= REST) {
+            self.audit.begin().await?;
+            self.audited = None;
+        }
+        if self.audited.is_none() {
+            self.audit.pages().await?;
+            if self.audit.is_over() {
+                self.audited = Some(Instant::now());
+                leader.store.note_round(&self.audit.end()).await?;
             }
+        }
+        let found = self.audit.take_found();
+        if !found.is_empty() {
+            leader.store.count_defects(&found).await?;
         }
         Ok(())
     }
@@ -143,9 +156,7 @@ impl Dispatch {
             at = next;
         }
         // What ended while this said that it runs was forgotten before.
-        for (queue, found) in compare(leader, Duration::ZERO).await? {
-            leader.queue.forget(&queue, &found.gone).await?;
-        }
+        forget_gone(leader).await?;
         if leader.queue.end_rebuild(rebuild).await? {
             self.new = at;
             info!(tasks, running, took_ms = began.elapsed().as_millis(), "built the index of the queue anew");
@@ -157,32 +168,36 @@ impl Dispatch {
         // What became ready since the last look.
         loop {
             let (ready, next) = leader.store.queued(self.new, PUSHED, BATCH).await?;
-            push_missing(leader, &ready).await?;
+            for (queue, missing) in missing(leader, &ready).await? {
+                info!(queue, tasks = missing.len(), "pushed queued tasks that Redis did not have");
+                leader.queue.push(&missing).await?;
+            }
             self.new = next;
             if ready.len() < BATCH as usize {
                 break;
             }
         }
         // And a part of everything, in turns.
-        let (ready, next) = leader.store.queued(self.round, PUSHED, BATCH).await?;
+        let (ready, next) = leader.store.queued(self.round, LATE, BATCH).await?;
         self.round = if ready.len() < BATCH as usize { Position::default() } else { next };
-        push_missing(leader, &ready).await
+        for (queue, missing) in missing(leader, &ready).await? {
+            self.audit.put_back(&queue, &missing).await?;
+        }
+        Ok(())
     }
 }
 
-async fn push_missing(leader: &Leader, ready: &[Ticket]) -> Result<(), Away> {
-    let mut queues: HashMap<&str, Vec<Ticket>> = HashMap::new();
+/// Those of the tasks that Redis does not have, by queue.
+async fn missing(leader: &Leader, ready: &[Ticket]) -> Result<HashMap<String, Vec<Ticket>>, Away> {
+    let mut queues: HashMap<String, Vec<Ticket>> = HashMap::new();
     for ticket in ready {
-        queues.entry(&ticket.queue).or_default().push(ticket.clone());
+        queues.entry(ticket.queue.clone()).or_default().push(ticket.clone());
     }
-    for (queue, tickets) in queues {
-        let missing = leader.queue.missing(queue, &tickets, CLAIMED).await?;
-        if !missing.is_empty() {
-            info!(queue, tasks = missing.len(), "pushed queued tasks that Redis did not have");
-            leader.queue.push(&missing).await?;
-        }
+    for (queue, tickets) in &mut queues {
+        *tickets = leader.queue.missing(queue, tickets, CLAIM_LIMIT).await?;
     }
-    Ok(())
+    queues.retain(|_, missing| !missing.is_empty());
+    Ok(queues)
 }
 
 /// Says what workers hold.
@@ -202,47 +217,20 @@ async fn hold_running(leader: &Leader) -> Result<usize, Away> {
     }
 }
 
-/// Entries that say a task is held while the rows say something else.
-#[derive(Default)]
-struct Stale {
-    /// Tasks that wait: whoever took them never claimed them.
-    waiting: Vec<Ticket>,
-    /// Entries of tasks that have no place in the queue.
-    gone: Vec<Taken>,
-}
-
-/// Puts back what was taken and never claimed, and forgets what nobody forgot.
-async fn sweep(leader: &Leader) -> Result<(), Away> {
-    for (queue, found) in compare(leader, CLAIMED).await? {
-        leader.queue.push(&found.waiting).await?;
-        leader.queue.forget(&queue, &found.gone).await?;
-    }
-    Ok(())
-}
-
-/// Compares what Redis says is held for longer than `age` with the rows, queue by queue.
-async fn compare(leader: &Leader, age: Duration) -> Result<Vec<(String, Stale)>, Away> {
+/// Forgets what Redis says is held and the rows say is not, queue by queue.
+async fn forget_gone(leader: &Leader) -> Result<(), Away> {
     let workers = leader.store.workers().await?;
     let queues: BTreeSet<String> = workers.into_iter().flat_map(|worker| worker.queues.into_keys()).collect();
-    let mut all = Vec::with_capacity(queues.len());
     for queue in queues {
-        let held = leader.queue.stale(&queue, age, BATCH as usize).await?;
-        if held.is_empty() {
-            continue;
-        }
-        let mut found = Stale::default();
-        let mut places = BTreeSet::new();
+        let held = leader.queue.stale(&queue, Duration::ZERO, BATCH as usize).await?;
         let ids: Vec<TaskId> = held.iter().map(|taken| taken.task).collect();
-        for (ticket, state) in leader.store.states(&ids).await? {
-            if state == State::Queued || state.is_held() {
-                places.insert(ticket.task);
-            }
-            if state == State::Queued {
-                found.waiting.push(ticket);
-            }
-        }
-        found.gone = held.into_iter().filter(|taken| !places.contains(&taken.task)).collect();
-        all.push((queue, found));
+        let states = leader.store.states(&ids).await?.into_iter();
+        let places: BTreeSet<TaskId> = states
+            .filter(|(_, state)| *state == State::Queued || state.is_held())
+            .map(|(ticket, _)| ticket.task)
+            .collect();
+        let gone: Vec<Taken> = held.into_iter().filter(|taken| !places.contains(&taken.task)).collect();
+        leader.queue.forget(&queue, &gone).await?;
     }
-    Ok(all)
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jobs_core::{TaskId, Ticket};
+use jobs_core::{Defect, TaskId, Ticket};
 use jobs_queue::Queue;
 use jobs_store::{Leadership, Pulse, Store, StoreError};
 use tokio::sync::watch;
@@ -56,7 +56,11 @@ impl Leader {
                 reap::end_silent_workers(self).await?;
                 reap::take_back(self).await?;
             } else if pulse.orphans {
-                reap::take_back(self).await?;
+                // What a lost worker held was taken back when it was found to be lost.
+                let orphans = reap::take_back(self).await?;
+                if orphans > 0 {
+                    self.store.count_defects(&[(Defect::Orphaned, orphans)]).await?;
+                }
             }
             pulses.send_replace(pulse);
             // A lease that is about to end is not waited for until the next tick. One that lives is renewed long before.

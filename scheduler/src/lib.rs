@@ -1,5 +1,6 @@
 //! The scheduler: moves what is due, takes back what is lost, and keeps the queue true to the rows. Any number may run; one leads.
 
+pub mod audit;
 mod dispatch;
 mod leader;
 mod reap;

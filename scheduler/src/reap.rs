@@ -17,13 +17,15 @@ pub(crate) async fn end_silent_workers(leader: &Leader) -> Result<(), StoreError
     Ok(())
 }
 
-/// Takes back everything that is held under a lease that has ended.
-pub(crate) async fn take_back(leader: &Leader) -> Result<(), StoreError> {
+/// Takes back everything that is held under a lease that has ended, and gives how much that was.
+pub(crate) async fn take_back(leader: &Leader) -> Result<u64, StoreError> {
+    let mut count = 0;
     loop {
         let reaped = leader.store.reap(BATCH).await?;
         if reaped.count() == 0 {
-            return Ok(());
+            return Ok(count);
         }
+        count += reaped.count() as u64;
         warn!(ready = reaped.ready.len(), ended = reaped.ended.len(), "took back the tasks of workers that are gone");
         leader.push(&reaped.ready).await;
         let changed = reaped.ready.iter().map(|ready| ready.task).chain(reaped.ended.iter().map(|(task, _)| *task));

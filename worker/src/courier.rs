@@ -34,7 +34,7 @@ impl Courier {
         (Self { errands }, tokio::spawn(run(queue, receiver)))
     }
 
-    /// Hands over an errand. When there are too many, it is dropped: the dispatcher finds what was not pushed, the sweep what was
+    /// Hands over an errand. When there are too many, it is dropped: the dispatcher finds what was not pushed, the audit what was
     /// not forgotten, and watchers look for themselves.
     pub(crate) fn send(&self, errand: Errand) {
         if self.errands.try_send(errand).is_err() {

@@ -9,12 +9,14 @@ mod epoch;
 mod eviction;
 mod fetch;
 mod hub;
+mod integrity;
 mod limits;
 mod load;
 #[cfg(test)]
 mod numbers;
 mod queue;
 mod script;
+mod server;
 mod taken;
 mod wake;
 
@@ -22,6 +24,7 @@ pub use backend::{Feed, Source};
 pub use epoch::Rebuild;
 pub use eviction::Eviction;
 pub use hub::{Hub, Watch};
+pub use integrity::{Recount, Walk};
 pub use jobs_core::Ticket;
 pub use limits::Depth;
 pub use load::Load;

@@ -27,3 +27,7 @@ pub(crate) static MISSING: LazyLock<Script> = script!("#!lua flags=allow-oom", "
 pub(crate) static STALE: LazyLock<Script> = script!("#!lua flags=allow-oom", "lua/stale.lua");
 /// Lets groups that wait try again.
 pub(crate) static SETTLE: LazyLock<Script> = script!("#!lua flags=allow-oom", "lua/settle.lua");
+/// What the index says of tasks.
+pub(crate) static PLACES: LazyLock<Script> = script!("#!lua flags=allow-oom", "lua/places.lua");
+/// Counts what a queue holds.
+pub(crate) static RECOUNT: LazyLock<Script> = script!("#!lua flags=allow-oom", "lua/recount.lua");

@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, PgConnection};
 use crate::{Store, StoreError, row::millis};
 
 /// Any number that no other program on this database uses: the bytes of "longshor".
-const LEADER_LOCK: i64 = 0x6c6f_6e67_7368_6f72;
+pub(crate) const LEADER_LOCK: i64 = 0x6c6f_6e67_7368_6f72;
 
 /// How often a scheduler that does not lead asks whether it may.
 const ASK: Duration = Duration::from_secs(1);

@@ -13,6 +13,7 @@ mod docs;
 mod etag;
 mod follow;
 mod idempotency;
+mod integrity;
 mod kinds;
 mod links;
 mod openapi;

@@ -12,6 +12,7 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 
 use crate::{
     app::Shared,
+    integrity::IntegrityView,
     kinds::KindView,
     problem::Code,
     problems::ProblemType,
@@ -110,6 +111,7 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
         written.subschema_for::<KindView>(),
         written.subschema_for::<ProblemType>(),
         written.subschema_for::<Health>(),
+        written.subschema_for::<IntegrityView>(),
         written.subschema_for::<Pong>(),
         written.subschema_for::<ErrorBody>(),
         written.subschema_for::<VideoView>(),

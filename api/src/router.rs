@@ -4,7 +4,9 @@ use axum::{Router, extract::DefaultBodyLimit, middleware, response::Redirect, ro
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{accept::json_only, app::Shared, docs, kinds, openapi, problems, queues, request, system, tasks, videos};
+use crate::{
+    accept::json_only, app::Shared, docs, integrity, kinds, openapi, problems, queues, request, system, tasks, videos,
+};
 
 /// Where everything lies.
 const ROOT: &str = "/api/v1";
@@ -35,6 +37,7 @@ fn routes() -> (Router<Shared>, OpenApi) {
         .routes(routes!(system::health))
         .routes(routes!(system::ready))
         .routes(routes!(system::ping))
+        .routes(routes!(integrity::get))
         .route("/openapi.json", get(openapi::serve))
         .route_layer(middleware::from_fn(json_only));
     let other = OpenApiRouter::new()

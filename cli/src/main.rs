@@ -1,6 +1,7 @@
 //! The `longshore` command: the servers, and a client for them.
 
 mod client;
+mod doctor;
 mod place;
 mod role;
 mod settings;
@@ -45,6 +46,8 @@ enum Command {
     Scheduler,
     /// Bring the database up to date
     Migrate,
+    /// Check everything that Longshore needs, and whether every unfinished task has its place
+    Doctor(doctor::Doctor),
     /// Show every setting: its value, where it comes from, what it does
     Config(settings::Show),
     #[command(flatten)]
@@ -73,6 +76,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Worker(worker) => Box::pin(worker.run()).await,
             Command::Scheduler => Box::pin(role::scheduler()).await,
             Command::Migrate => Box::pin(role::migrate()).await,
+            Command::Doctor(doctor) => Box::pin(doctor.run()).await,
             Command::Client(command) => Box::pin(client::run(command)).await,
             Command::Config(show) => show.run(),
         }

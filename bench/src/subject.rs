@@ -18,8 +18,8 @@ pub(crate) trait Subject {
     /// How many of the `accepted` tasks are not recorded as done yet. Cheap: it is asked while the system is measured.
     async fn unfinished(&mut self, accepted: u64) -> anyhow::Result<u64>;
 
-    /// How long the tasks numbered from `first` waited from their submission to their start.
-    async fn waits(&mut self, first: u64) -> anyhow::Result<Samples>;
+    /// How long the tasks numbered from `first` waited from their submission to their start. All `accepted` have ended.
+    async fn waits(&mut self, first: u64, accepted: u64) -> anyhow::Result<Samples>;
 
     /// From the first start of a task to the last record of an end. All have ended.
     async fn span(&mut self, last: std::time::SystemTime) -> anyhow::Result<Duration>;

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context as _, ensure};
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     load::{Connection, Target},
-    process::Process,
+    process::{LOOK, Process},
     samples::Samples,
     stage::{Stage, free_port},
     subject::Subject,
@@ -27,6 +27,8 @@ use crate::{
 const START: Duration = Duration::from_secs(30);
 /// How long it may take to put a backlog in place.
 const FILL: Duration = Duration::from_secs(120);
+/// How late the last notes may be.
+const NOTES: Duration = Duration::from_secs(2);
 /// Where `bin/bench` installs what the peers need.
 const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 
@@ -107,6 +109,15 @@ impl<'a> Rival<'a> {
         Ok(number.unsigned_abs())
     }
 
+    /// Waits for the last notes: they are written some times a second.
+    async fn noted(&self, accepted: u64) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while self.tally.count()? < accepted && began.elapsed() < NOTES {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
     fn spawn(&self, name: &'static str, words: &str, count: u64) -> anyhow::Result<Process> {
         let cores = std::thread::available_parallelism()?.get();
         let fill_in = |word: &str| match word {
@@ -157,7 +168,8 @@ impl Subject for Rival<'_> {
         }
     }
 
-    async fn waits(&mut self, first: u64) -> anyhow::Result<Samples> {
+    async fn waits(&mut self, first: u64, accepted: u64) -> anyhow::Result<Samples> {
+        self.noted(accepted).await?;
         self.tally.waits(first)
     }
 
@@ -173,13 +185,7 @@ impl Subject for Rival<'_> {
     async fn check(&mut self, accepted: u64) -> anyhow::Result<()> {
         let left = self.unfinished(accepted).await?;
         ensure!(left == 0, "of {accepted} tasks {left} are not recorded");
-        // Notes are written some times a second.
-        for _ in 0..100 {
-            if self.tally.count()? >= accepted {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.noted(accepted).await?;
         self.tally.check(accepted)
     }
 

@@ -38,7 +38,7 @@ pub(crate) async fn idle_pickup(
     let count = options.size(400, 50);
     paced(&subject.target(), first, count, RARE).await?;
     drained(subject, first + count, TAIL).await?;
-    let mut waits = subject.waits(first).await?;
+    let mut waits = subject.waits(first, first + count).await?;
     Ok((waits.figures(subject.name(), "pickup.idle.p50", "pickup.idle.p99"), first + count))
 }
 
@@ -53,7 +53,7 @@ async fn half_load(subject: &mut impl Subject, options: &Options, accepted: u64)
     let count = (rate * options.window().as_secs_f64()) as u64;
     paced(&target, first, count, rate).await?;
     drained(subject, first + count, TAIL).await?;
-    let mut waits = subject.waits(first).await?;
+    let mut waits = subject.waits(first, first + count).await?;
     let figures = waits.figures(subject.name(), "pickup.half.p50", "pickup.half.p99");
     let figures = figures.into_iter().map(|figure| figure.with("tasks_per_second", rate.round())).collect();
     Ok((figures, first + count))

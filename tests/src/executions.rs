@@ -36,7 +36,7 @@ pub struct Executions {
 }
 
 impl Executions {
-    /// What the workers said whose logs are in `dir`.
+    /// What the workers said whose logs are in `dir`, among those of others.
     ///
     /// # Panics
     /// When there is no such folder, or a line says something that makes no sense.
@@ -45,8 +45,7 @@ impl Executions {
         let mut executions = Self::default();
         for entry in dir.read_dir().expect("the folder of the logs") {
             let path = entry.expect("an entry of the folder of the logs").path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with("worker") && name.ends_with(".log") {
+            if path.extension().is_some_and(|extension| extension == "log") {
                 executions.add(&std::fs::read(&path).expect("a log"));
             }
         }

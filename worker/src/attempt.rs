@@ -18,7 +18,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::{
     held::Held,
@@ -93,7 +93,8 @@ impl Attempts {
             request_id = claim.request_id,
         );
         async {
-            info!("started");
+            // The history of the task says it all; a line for each of thousands a second costs more than the attempt.
+            debug!("started");
             let ended = self.attempt(&claimed).await;
             let speaker = (claimed.life.id, claim.task, claim.epoch);
             self.reporter.flush(speaker, &claimed.life.over).await;
@@ -104,7 +105,7 @@ impl Attempts {
             };
             match &finish.error {
                 Some(error) => info!(event = finish.event.name(), code = error.code, message = error.message, "ended"),
-                None => info!(event = finish.event.name(), "ended"),
+                None => debug!(event = finish.event.name(), "ended"),
             }
             // The recorder outlives every attempt.
             let end = End { worker: claimed.life.id, queue, group: claim.group.clone(), finish };

@@ -79,7 +79,7 @@ impl FullDisk {
         command.env_clear().current_dir(system.dir());
         command.envs(worker.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.envs(env.iter().copied());
-        let process = Process::spawn("worker-on-a-full-disk", command, system.dir().join("full.log"));
+        let process = Process::spawn("worker-on-a-full-disk", command, system.dir().join("worker-on-a-full-disk.log"));
         let pid = process.pid();
         system.workers.push(process);
         eventually("the worker is registered", SOON, async || {

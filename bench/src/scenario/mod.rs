@@ -72,9 +72,9 @@ pub(crate) enum Scenario {
 impl Scenario {
     /// Those that were asked for, in their order.
     pub(crate) fn of(options: &Options) -> Vec<Self> {
-        let wanted = |scenario: &Self| match options.only.is_empty() {
-            true => options.peers || !scenario.is_peer(),
-            false => options.only.contains(scenario) || (options.peers && scenario.is_peer()),
+        let wanted = |scenario: &Self| {
+            let is_usual = options.only.is_empty() && !scenario.is_peer();
+            is_usual || options.only.contains(scenario) || (options.peers && scenario.is_peer())
         };
         Self::value_variants().iter().copied().filter(wanted).collect()
     }

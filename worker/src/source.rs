@@ -75,34 +75,32 @@ impl QueueSource {
                 () = stop.cancelled() => None,
             };
             let Some(life) = life else { return Vec::new() };
-            let turn = self.turn(want).await;
-            let without_redis = turn.is_none();
-            let again = match turn {
-                Some(turn) if turn.taken.is_empty() => turn.again,
-                Some(turn) => {
-                    let claimed = self.claim(&life, &turn.taken, stop).await;
-                    if !claimed.is_empty() {
-                        return claimed;
-                    }
-                    // Nobody's any more; there may be others behind them.
-                    continue;
+            let Some(turn) = self.turn(want).await else {
+                let claimed = self.claim_waiting(&life, want).await;
+                if !claimed.is_empty() {
+                    return claimed;
                 }
-                None => {
-                    let claimed = self.claim_waiting(&life, want).await;
-                    if !claimed.is_empty() {
-                        return claimed;
-                    }
-                    None
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK) => continue,
+                    () = stop.cancelled() => return Vec::new(),
                 }
             };
+            if !turn.taken.is_empty() {
+                let claimed = self.claim(&life, &turn.taken, stop).await;
+                if !claimed.is_empty() {
+                    return claimed;
+                }
+                // Nobody's any more; there may be others behind them.
+                continue;
+            }
             tokio::select! {
-                () = self.ready(again, without_redis) => {}
+                () = self.ready(turn.again) => {}
                 () = stop.cancelled() => return Vec::new(),
             }
         }
     }
 
-    /// What Redis gives; nothing while it is away. It is not asked again at once: each question takes its time to fail.
+    /// What Redis gives; `None` while it is away. It is not asked again at once: each question takes its time to fail.
     async fn turn(&self, want: usize) -> Option<Turn> {
         let mut away = self.away.lock().await;
         if away.is_some_and(|asked| asked.elapsed() < LOOK) {
@@ -126,8 +124,8 @@ impl QueueSource {
         }
     }
 
-    /// Claims what waits by the rows; nothing while Postgres is away, too. What was claimed by a statement whose answer was lost is
-    /// found by the audit of what this worker holds.
+    /// Claims what waits by the rows; nothing while Postgres is away, too. What was claimed by a statement whose answer was lost
+    /// is found by the audit of what this worker holds.
     async fn claim_waiting(&self, life: &Arc<Life>, want: usize) -> Vec<Claimed> {
         if self.quarantine.is_free()
             && let Ok(Some(suspect)) = self.store.waiting_suspect(&self.name).await
@@ -139,10 +137,8 @@ impl QueueSource {
     }
 
     /// Completes when something may be ready.
-    async fn ready(&self, again: Option<Duration>, without_redis: bool) {
-        if without_redis {
-            tokio::time::sleep(LOOK).await;
-        } else if self.wake.lock().await.wait(again).await.is_err() {
+    async fn ready(&self, again: Option<Duration>) {
+        if self.wake.lock().await.wait(again).await.is_err() {
             // The next claim says why.
             tokio::time::sleep(LOOK / 5).await;
         }

@@ -24,7 +24,7 @@ const BATCH: usize = 500;
 /// So many bytes of input share a statement at most, unless one submission alone has more.
 const BATCH_BYTES: usize = 4 << 20;
 /// So many statements are on their way at once: while one waits for its commit the next is filled and sent.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 2;
 /// So many submissions wait for their turn; more is overload.
 const BACKLOG: usize = 4_000;
 /// So many bytes of input wait for their answer; more is overload.

@@ -215,3 +215,23 @@ async fn ten_thousand_groups_take_turns_and_leave_nothing_behind() {
     .await;
     assert!(keys.iter().all(|key| key.ends_with(":vtime")), "{keys:?}");
 }
+
+#[tokio::test]
+async fn groups_with_limits_get_the_same_share() {
+    const GROUPS: usize = 2_000;
+    let queue = queue(&Servers::shared());
+    configure(&queue, &QueueSettings { group_defaults: at_once(2), ..QueueSettings::default() }, &[]).await;
+    let all: Vec<Ticket> = (0..GROUPS).flat_map(|n| tickets(&format!("g{n}"), 4)).collect();
+    queue.push(&all).await.expect("push");
+    let (mut got, mut held) = (HashMap::<String, u32>::new(), Vec::new());
+    let mut started = 0;
+    while started < 2 * GROUPS {
+        let taken = turn(&queue, 500.min(2 * GROUPS - started)).await.taken;
+        started += taken.len();
+        taken.iter().for_each(|taken| *got.entry(taken.group.clone()).or_default() += 1);
+        // As a worker does: what was taken ends while the next is taken.
+        queue.forget("q", &std::mem::replace(&mut held, taken)).await.expect("forget");
+    }
+    let uneven: Vec<_> = got.iter().filter(|(_, count)| **count != 2).take(5).collect();
+    assert!(got.len() == GROUPS && uneven.is_empty(), "{} groups, {uneven:?}", got.len());
+}

@@ -21,7 +21,7 @@ use crate::{
 /// At most so many ends in one statement.
 const BATCH: usize = 500;
 /// So many statements at once: the next batch gathers while the ones before it are written.
-const WRITERS: usize = 2;
+const WRITERS: usize = 1;
 
 /// An attempt that ended.
 #[derive(Debug)]

@@ -87,17 +87,18 @@ impl Store {
     /// # Errors
     /// When Postgres is not available.
     pub async fn waiting_suspect(&self, queue: &str) -> Result<Option<TaskId>, StoreError> {
+        // A number in the statement, or the index of suspects would not be used.
+        const { assert!(SUSPECT_LOSSES == 2) };
         let id = run!(
             self,
             sqlx::query_scalar!(
-                r#"SELECT id FROM tasks t WHERE state = 'queued' AND queue = $1 AND lost >= $2
+                r#"SELECT id FROM tasks t WHERE state = 'queued' AND queue = $1 AND lost >= 2
                     AND (deadline IS NULL OR deadline > now())
                     AND NOT EXISTS (SELECT FROM queues WHERE name = $1 AND limits_starts(settings))
                     AND NOT EXISTS (SELECT FROM queue_groups g WHERE g.queue = $1 AND g."group" = t."group"
                         AND limits_starts(g.settings))
                 ORDER BY queued_at LIMIT 1"#,
                 queue,
-                SUSPECT_LOSSES.cast_signed(),
             ),
             fetch_optional
         )?;

@@ -194,10 +194,25 @@ async fn missing(leader: &Leader, ready: &[Ticket]) -> Result<HashMap<String, Ve
         queues.entry(ticket.queue.clone()).or_default().push(ticket.clone());
     }
     for (queue, tickets) in &mut queues {
-        *tickets = leader.queue.missing(queue, tickets, CLAIM_LIMIT).await?;
+        let missing = leader.queue.missing(queue, tickets, CLAIM_LIMIT).await?;
+        *tickets = still_queued(leader, missing).await?;
     }
     queues.retain(|_, missing| !missing.is_empty());
     Ok(queues)
+}
+
+/// Those of the tasks that still wait. A short one may have run between the look at the rows and the look at Redis: an entry for it would
+/// cost its group a turn.
+async fn still_queued(leader: &Leader, mut tickets: Vec<Ticket>) -> Result<Vec<Ticket>, Away> {
+    if tickets.is_empty() {
+        return Ok(tickets);
+    }
+    let ids: Vec<TaskId> = tickets.iter().map(|ticket| ticket.task).collect();
+    let states = leader.store.states(&ids).await?.into_iter();
+    let queued: BTreeSet<TaskId> =
+        states.filter(|(_, state)| *state == State::Queued).map(|(ticket, _)| ticket.task).collect();
+    tickets.retain(|ticket| queued.contains(&ticket.task));
+    Ok(tickets)
 }
 
 /// Says what workers hold.

@@ -26,15 +26,10 @@ if is_limited then
 end
 
 local out, taken, entries, again = {}, 0, {}, -1
--- Groups that turn out to have to wait are visited, too: so their number is bounded.
-local visits = want + 200
-while taken < room and visits > 0 do
-  visits = visits - 1
-  local head = redis.call('ZRANGE', ring, 0, 0, 'WITHSCORES')
-  local group = head[1]
-  if not group then break end
+
+-- One turn of a group: gives its virtual time afterwards if it stays in the ring.
+local function turn(group, vtime, share)
   local mine = rule(group) or {}
-  local share = math.max(1, math.floor((room - taken) / redis.call('ZCARD', ring)))
   local delay
   if mine.paused then share = 0 end
   if mine.concurrency then
@@ -61,21 +56,38 @@ while taken < room and visits > 0 do
     more, delay = tokens('group:' .. group, mine.rate, now)
     if more > 0 then delay = nil end
   end
-  local vtime = head[2] + count / (mine.weight or 1)
-  if redis.call('EXISTS', ready .. group) == 1 and share > 0 and not delay
-    and not (mine.concurrency and holds >= mine.concurrency) then
-    redis.call('ZADD', ring, vtime, group)
-  else
-    redis.call('ZREM', ring, group)
-    -- It has paid up to here, should it come back soon.
-    redis.call('ZADD', past, vtime, group)
-    if redis.call('EXISTS', ready .. group) == 1 then
-      if delay and not mine.paused and not (mine.concurrency and holds >= mine.concurrency) then
-        redis.call('ZADD', later, exact(now + delay), group)
-      else
-        redis.call('SADD', parked, group)
-      end
+  vtime = vtime + count / (mine.weight or 1)
+  local is_left = redis.call('EXISTS', ready .. group) == 1
+  local is_full = mine.concurrency and holds >= mine.concurrency
+  if is_left and share > 0 and not delay and not is_full then
+    redis.call('ZADD', ring, exact(vtime), group)
+    return vtime
+  end
+  redis.call('ZREM', ring, group)
+  -- It has paid up to here, should it come back soon.
+  redis.call('ZADD', past, exact(vtime), group)
+  if is_left then
+    if delay and not mine.paused and not is_full then
+      redis.call('ZADD', later, exact(now + delay), group)
+    else
+      redis.call('SADD', parked, group)
     end
+  end
+end
+
+-- Groups that turn out to have to wait are visited, too: so their number is bounded.
+local visits = want + 200
+while taken < room and visits > 0 do
+  local heads = redis.call('ZRANGE', ring, 0, math.min(room - taken, visits) - 1, 'WITHSCORES')
+  if #heads == 0 then break end
+  local groups, next_turn = redis.call('ZCARD', ring), math.huge
+  for i = 1, #heads, 2 do
+    -- A group that had its turn may be the first one again.
+    if taken >= room or tonumber(heads[i + 1]) > next_turn then break end
+    visits = visits - 1
+    local share = math.max(1, math.floor((room - taken) / groups))
+    local vtime = turn(heads[i], tonumber(heads[i + 1]), share)
+    if vtime then next_turn = math.min(next_turn, vtime) else groups = math.max(1, groups - 1) end
   end
 end
 for i = 1, #entries, 1000 do

@@ -26,13 +26,15 @@ local function settings()
 end
 
 -- The limits of a group: its own, or those that all groups have; nil when there are none.
-local common
+local common, has_own
 local function rule(group)
   if not is_limited then return nil end
-  local own = read('group:' .. group)
-  if own then return own end
-  if common == nil then common = read('groups') or false end
-  return common or nil
+  if common == nil then
+    common = read('groups') or false
+    -- The other field is `queue`, which is always there.
+    has_own = redis.call('HLEN', limits) > (common and 2 or 1)
+  end
+  return has_own and read('group:' .. group) or common or nil
 end
 
 -- Generic cell rate algorithm (ITU-T I.371): how many may start now, and in how many ms the next one may.

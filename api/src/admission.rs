@@ -26,6 +26,8 @@ pub(crate) struct Admission {
     known: Mutex<Known>,
     /// Held by whoever reads the settings again.
     reading: tokio::sync::Mutex<()>,
+    /// Held by whoever is being admitted.
+    turn: tokio::sync::Mutex<()>,
     coming: Arc<Coming>,
 }
 
@@ -57,7 +59,14 @@ pub(crate) struct Places {
 
 impl Admission {
     pub(crate) fn new(store: Store, queue: Queue) -> Self {
-        Self { store, queue, known: Mutex::default(), reading: tokio::sync::Mutex::default(), coming: Arc::default() }
+        Self {
+            store,
+            queue,
+            known: Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            coming: Arc::default(),
+        }
     }
 
     /// Admits all of these tasks, or none. What starts later is not counted before it is ready.
@@ -80,18 +89,18 @@ impl Admission {
         if wanted.is_empty() {
             return Ok(None);
         }
-        // Counted first: of two that come together, one sees the other.
-        let taken: Vec<(Place, u64)> = wanted.iter().map(|(place, (count, _))| (place.clone(), *count)).collect();
-        let places = Places::take(&self.coming, taken);
-        for ((queue, group), (_, most)) in &wanted {
+        // One after the other: of two that come together, the second sees the first.
+        let _turn = self.turn.lock().await;
+        for (place, (count, most)) in &wanted {
             // In this order: what arrives in Redis between the two is counted twice rather than not at all.
-            let coming = self.coming.count(&(queue.clone(), group.clone()));
-            let Ok(ready) = self.ready(queue, group.as_deref()).await else { return Ok(Some(places)) };
-            if ready + coming > *most {
-                return Err(refused(queue, group.as_deref(), *most));
+            let coming = self.coming.count(place);
+            let Ok(ready) = self.ready(&place.0, place.1.as_deref()).await else { break };
+            if ready + coming + count > *most {
+                return Err(refused(&place.0, place.1.as_deref(), *most));
             }
         }
-        Ok(Some(places))
+        let taken = wanted.into_iter().map(|(place, (count, _))| (place, count)).collect();
+        Ok(Some(Places::take(&self.coming, taken)))
     }
 
     async fn ready(&self, queue: &str, group: Option<&str>) -> Result<u64, jobs_queue::QueueError> {

@@ -235,3 +235,17 @@ async fn groups_with_limits_get_the_same_share() {
     let uneven: Vec<_> = got.iter().filter(|(_, count)| **count != 2).take(5).collect();
     assert!(got.len() == GROUPS && uneven.is_empty(), "{} groups, {uneven:?}", got.len());
 }
+
+#[tokio::test]
+async fn what_is_pushed_again_while_it_is_held_counts_once() {
+    let queue = queue(&Servers::shared());
+    let one = tickets("g", 1);
+    queue.push_new(&one).await.expect("push");
+    let taken = turn(&queue, 1).await.taken;
+    // A late word of whoever made it.
+    queue.push_new(&one).await.expect("push");
+    assert_eq!(turn(&queue, 1).await.taken, taken);
+    assert_eq!(queue.group_depths("q", &["g"]).await.expect("depths"), [(0, 1)]);
+    queue.forget("q", &taken).await.expect("forget");
+    assert_eq!(queue.group_depths("q", &["g"]).await.expect("depths"), [(0, 0)]);
+}

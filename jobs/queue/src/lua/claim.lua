@@ -25,7 +25,7 @@ if is_limited then
   end
 end
 
-local out, taken, entries, again = {}, 0, {}, -1
+local out, taken, again = {}, 0, -1
 
 -- One turn of a group: gives its virtual time afterwards if it stays in the ring.
 local function turn(group, vtime, share)
@@ -42,6 +42,7 @@ local function turn(group, vtime, share)
   end
   local popped = share > 0 and redis.call('ZPOPMIN', ready .. group, share) or {}
   local count, holds = #popped / 2, 0
+  local entries = {}
   for i = 1, #popped, 2 do
     local entry = popped[i] .. group
     out[#out + 1] = entry
@@ -49,7 +50,10 @@ local function turn(group, vtime, share)
     entries[#entries + 1] = entry
   end
   taken = taken + count
-  if count > 0 then holds = redis.call('HINCRBY', running, group, count) end
+  if count > 0 then
+    -- One that was pushed twice may be held already: it counts once.
+    holds = redis.call('HINCRBY', running, group, redis.call('ZADD', held, unpack(entries)))
+  end
   if mine.rate and count > 0 then
     spend('group:' .. group, mine.rate, now, count)
     local more
@@ -89,9 +93,6 @@ while taken < room and visits > 0 do
     local vtime = turn(heads[i], tonumber(heads[i + 1]), share)
     if vtime then next_turn = math.min(next_turn, vtime) else groups = math.max(1, groups - 1) end
   end
-end
-for i = 1, #entries, 1000 do
-  redis.call('ZADD', held, unpack(entries, i, math.min(i + 999, #entries)))
 end
 deepen(-taken)
 if queue.rate and taken > 0 then spend('queue', queue.rate, now, taken) end

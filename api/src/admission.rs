@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use jobs_core::{GroupSettings, NewTask, QueueSettings};
+use jobs_core::{GroupKey, GroupSettings, NewTask, QueueSettings};
 use jobs_queue::Queue;
 use jobs_store::{Store, StoreError};
 use tokio::time::Instant;
@@ -41,11 +41,11 @@ struct Known {
 struct Bounds {
     version: i64,
     settings: QueueSettings,
-    groups: BTreeMap<String, GroupSettings>,
+    groups: BTreeMap<GroupKey, GroupSettings>,
 }
 
 /// A queue, and a group of it unless the whole queue is meant.
-type Place = (String, Option<String>);
+type Place = (String, Option<GroupKey>);
 
 /// What was admitted and is not in Redis yet.
 #[derive(Default)]
@@ -79,8 +79,10 @@ impl Admission {
         for task in tasks.iter().filter(|task| task.start.is_none()) {
             let Some(bounds) = bounded.get(&task.queue) else { continue };
             let whole = (task.queue.clone(), None);
-            let group = (task.queue.clone(), Some(task.group.clone()));
-            for (place, most) in [(whole, bounds.settings.max_queued), (group, bounds.group(&task.group))] {
+            let key = task.group_key();
+            let of_group = bounds.group(&key);
+            let group = (task.queue.clone(), Some(key));
+            for (place, most) in [(whole, bounds.settings.max_queued), (group, of_group)] {
                 if let Some(most) = most {
                     wanted.entry(place).or_insert((0, u64::from(most))).0 += 1;
                 }
@@ -94,16 +96,16 @@ impl Admission {
         for (place, (count, most)) in &wanted {
             // In this order: what arrives in Redis between the two is counted twice rather than not at all.
             let coming = self.coming.count(place);
-            let Ok(ready) = self.ready(&place.0, place.1.as_deref()).await else { break };
+            let Ok(ready) = self.ready(&place.0, place.1.as_ref()).await else { break };
             if ready + coming + count > *most {
-                return Err(refused(&place.0, place.1.as_deref(), *most));
+                return Err(refused(&place.0, place.1.as_ref(), *most));
             }
         }
         let taken = wanted.into_iter().map(|(place, (count, _))| (place, count)).collect();
         Ok(Some(Places::take(&self.coming, taken)))
     }
 
-    async fn ready(&self, queue: &str, group: Option<&str>) -> Result<u64, jobs_queue::QueueError> {
+    async fn ready(&self, queue: &str, group: Option<&GroupKey>) -> Result<u64, jobs_queue::QueueError> {
         match group {
             None => Ok(self.queue.depth(queue).await?.ready),
             Some(group) => Ok(self.queue.group_depths(queue, &[group]).await?.first().map_or(0, |depth| depth.0)),
@@ -166,7 +168,7 @@ impl Admission {
 }
 
 impl Bounds {
-    fn group(&self, group: &str) -> Option<u32> {
+    fn group(&self, group: &GroupKey) -> Option<u32> {
         let defaults = &self.settings.group_defaults;
         self.groups.get(group).and_then(|own| own.max_queued).or(defaults.max_queued)
     }
@@ -207,7 +209,7 @@ impl Drop for Places {
     }
 }
 
-fn refused(queue: &str, group: Option<&str>, most: u64) -> Problem {
+fn refused(queue: &str, group: Option<&GroupKey>, most: u64) -> Problem {
     let (code, what) = match group {
         None => (Code::QueueFull, format!("queue `{queue}`")),
         Some(group) => (Code::GroupFull, format!("group `{group}` of queue `{queue}`")),

@@ -7,6 +7,7 @@ use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
 use axum::response::sse::Event;
 use futures::{Stream, stream};
+use jobs_core::ProjectId;
 use jobs_queue::Watch;
 use jobs_store::StoreError;
 use tokio::time::sleep;
@@ -22,6 +23,7 @@ const AWAY: Duration = Duration::from_secs(1);
 
 struct Follower {
     app: Shared,
+    project: ProjectId,
     watch: Watch,
     links: Links,
     /// The number of the last event that was read.
@@ -33,11 +35,12 @@ struct Follower {
 /// The events behind number `after`, up to `done`; or until the process stops.
 pub(crate) fn events(
     app: Shared,
+    project: ProjectId,
     watch: Watch,
     after: i64,
     links: Links,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
-    let follower = Follower { app, watch, links, after, ready: VecDeque::new(), is_over: false };
+    let follower = Follower { app, project, watch, links, after, ready: VecDeque::new(), is_over: false };
     stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         Some((Ok(event), follower))
@@ -78,7 +81,7 @@ impl Follower {
         if self.read_rows().await? > 0 {
             return Ok(true);
         }
-        let task = self.app.store.get(self.watch.task()).await?;
+        let task = self.app.store.get(self.project, self.watch.task()).await?;
         if !task.state.is_terminal() {
             return Ok(false);
         }
@@ -93,7 +96,7 @@ impl Follower {
     }
 
     async fn read_rows(&mut self) -> Result<usize, StoreError> {
-        let rows = self.app.store.events(self.watch.task(), self.after, BATCH).await?;
+        let rows = self.app.store.events(self.project, self.watch.task(), self.after, BATCH).await?;
         let count = rows.len();
         for row in rows {
             let event_type = row.event_type.name();

@@ -101,6 +101,7 @@ impl RoundView {
     path = "/integrity",
     operation_id = "getIntegrity",
     tag = "system",
+    security(("key" = ["operator"])),
     responses((status = 200, description = "What the audit found.", body = ref("#/components/schemas/Integrity"))),
     extensions(("x-problems" = json!(["not_acceptable"])))
 )]

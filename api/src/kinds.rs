@@ -75,6 +75,7 @@ impl KindView {
     path = "/kinds",
     operation_id = "listKinds",
     tag = "kinds",
+    security(("key" = [])),
     responses((status = 200, description = "All kinds, by name.", body = ref("#/components/schemas/KindPage"))),
     extensions(("x-problems" = json!(["not_acceptable"])))
 )]
@@ -89,6 +90,7 @@ pub(crate) async fn list(State(app): State<Shared>, links: Links) -> Json<Page<K
     path = "/kinds/{kind}",
     operation_id = "getKind",
     tag = "kinds",
+    security(("key" = [])),
     params(("kind" = String, Path, description = "Its name.")),
     responses((status = 200, description = "The kind.", body = ref("#/components/schemas/Kind"))),
     extensions(("x-problems" = json!(["kind_not_found", "not_acceptable"])))

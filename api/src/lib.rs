@@ -7,6 +7,7 @@ mod accept;
 mod admission;
 mod app;
 mod body;
+mod caller;
 mod clock;
 mod cursor;
 mod docs;

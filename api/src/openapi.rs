@@ -57,8 +57,12 @@ pub(crate) fn document(registry: &Registry) -> Value {
         }
     }
     let schemas = Value::Object(schemas(registry));
-    document["components"] = json!({ "schemas": schemas });
+    document["components"] = json!({ "schemas": schemas, "securitySchemes": { "key": key() } });
     document
+}
+
+fn key() -> Value {
+    json!({ "type": "http", "scheme": "bearer", "description": "An API key. Operations name the scopes that it needs." })
 }
 
 fn complete(operation: &mut Value, schema: &str) {

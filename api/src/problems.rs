@@ -46,6 +46,7 @@ impl ProblemType {
     path = "/problems",
     operation_id = "listProblems",
     tag = "problems",
+    security(()),
     responses((status = 200, description = "All sorts.", body = ref("#/components/schemas/ProblemTypePage"))),
     extensions(("x-problems" = json!(["not_acceptable"])))
 )]
@@ -60,6 +61,7 @@ pub(crate) async fn list(links: Links) -> Json<Page<ProblemType>> {
     path = "/problems/{code}",
     operation_id = "getProblem",
     tag = "problems",
+    security(()),
     params(("code" = String, Path, description = "Its code.")),
     responses((status = 200, description = "What it means.", body = ref("#/components/schemas/ProblemType"))),
     extensions(("x-problems" = json!(["problem_not_found", "not_acceptable"])))

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::{
     app::Shared,
     body,
+    caller::Caller,
     clock::{Timestamp, now},
     links::Links,
     prefer::{self, WAIT_MAX},
@@ -69,6 +70,7 @@ pub(crate) async fn around(State(app): State<Shared>, mut request: Request, next
     };
     request.extensions_mut().insert(asked.id.clone());
     request.extensions_mut().insert(asked.links.clone());
+    request.extensions_mut().insert(Caller::anybody());
     let span =
         tracing::info_span!("request", request_id = asked.id.0, http.method = %asked.method, http.path = asked.path);
     async {

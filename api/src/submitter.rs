@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use jobs_core::{NewTask, State, Task};
+use jobs_core::{NewTask, ProjectId, State, Task};
 use jobs_queue::{Queue, Ticket};
 use jobs_store::{Store, StoreError, transition::Submitted};
 use tokio::{
@@ -186,8 +186,9 @@ async fn store_batch(store: &Store, mut batch: Vec<Pending>, tickets: &mpsc::Sen
     }
 }
 
-fn key(pending: &Pending) -> Option<&str> {
-    pending.tasks.first()?.idempotency.as_ref().map(|idempotency| idempotency.key.as_str())
+fn key(pending: &Pending) -> Option<(ProjectId, &str)> {
+    let first = pending.tasks.first()?;
+    first.idempotency.as_ref().map(|idempotency| (first.project, idempotency.key.as_str()))
 }
 
 fn settle(submitted: Vec<Submitted>, places: Option<Arc<Places>>, answer: Answer, tickets: &mpsc::Sender<Ready>) {
@@ -208,7 +209,7 @@ fn ticket(task: &Task) -> Option<Ticket> {
     Some(Ticket {
         task: task.id,
         queue: task.queue.clone(),
-        group: task.group.clone(),
+        group: task.group_key(),
         priority: task.priority,
         ready_ms: i64::try_from(ready.unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
     })
@@ -255,7 +256,13 @@ mod tests {
         let json = to_raw_value(&"x".repeat(bytes - 2)).expect("JSON");
         let registry = jobs_kinds::registry();
         let kind = registry.get("echo").expect("a kind");
-        CreateTask::plain(&**kind, CheckedInput { json, timeout: std::time::Duration::from_secs(1) }, "req_1", None)
+        CreateTask::plain(
+            &**kind,
+            CheckedInput { json, timeout: std::time::Duration::from_secs(1) },
+            ProjectId::DEFAULT,
+            "req_1",
+            None,
+        )
     }
 
     #[tokio::test(start_paused = true)]

@@ -126,6 +126,7 @@ async fn check(app: &App) -> Health {
     path = "/health",
     operation_id = "getHealth",
     tag = "system",
+    security(()),
     responses((status = 200, description = "The process lives.", body = ref("#/components/schemas/Health"))),
     extensions(("x-problems" = json!(["not_acceptable"])))
 )]
@@ -141,6 +142,7 @@ pub(crate) async fn health(State(app): State<Shared>) -> Json<Health> {
     path = "/ready",
     operation_id = "getReady",
     tag = "system",
+    security(()),
     responses(
         (status = 200, description = "It can serve.", body = ref("#/components/schemas/Health")),
         (status = 503, description = "It cannot serve.", body = ref("#/components/schemas/Health"),
@@ -172,6 +174,7 @@ pub(crate) struct Pong {
     path = "/ping",
     operation_id = "ping",
     tag = "system",
+    security(()),
     responses((status = 200, description = "It is there.", body = ref("#/components/schemas/Pong"))),
     extensions(("x-problems" = json!(["not_acceptable"])))
 )]

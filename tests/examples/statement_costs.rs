@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use jobs_core::{Event, NewTask, RetryPolicy, TaskId, WorkerId};
+use jobs_core::{Event, NewTask, ProjectId, RetryPolicy, TaskId, WorkerId};
 use jobs_runtime::{PrivateServers, servers::ServerOptions};
 use jobs_store::{
     Store, StoreConfig,
@@ -191,6 +191,7 @@ async fn measure(
 fn task() -> NewTask {
     NewTask {
         id: TaskId::new(),
+        project: ProjectId::DEFAULT,
         kind: "echo".into(),
         queue: "default".into(),
         group: "default".into(),

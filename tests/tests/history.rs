@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use e2e::{Database, Servers};
-use jobs_core::{Event, LogLevel, Progress, State, TaskId, WorkerId};
+use jobs_core::{Event, LogLevel, Progress, ProjectId, State, TaskId, WorkerId};
 use jobs_store::{
     Report, Store, Word,
     transition::{Finish, Recorded},
@@ -50,7 +50,7 @@ async fn finish(store: &Store, worker: WorkerId, task: TaskId, epoch: i32, event
 }
 
 async fn told(store: &Store, task: TaskId) -> Vec<(i64, String)> {
-    let rows = store.events(task, 0, 100).await.expect("the history");
+    let rows = store.events(ProjectId::DEFAULT, task, 0, 100).await.expect("the history");
     rows.into_iter().map(|row| (row.seq, row.event.unwrap_or_else(|| row.event_type.name().to_owned()))).collect()
 }
 
@@ -69,18 +69,27 @@ async fn moments_and_words_are_numbered_together_and_read_in_order() {
         Word::Log { level: LogLevel::Info, message: "half".into() },
     ];
     store.report(worker, &words.map(|word| Report { task: id, epoch: 1, word })).await.expect("report");
-    store.cancel(id).await.expect("cancel");
+    store.cancel(ProjectId::DEFAULT, id).await.expect("cancel");
     assert_eq!(finish(&store, worker, id, 1, Event::Stop).await, Recorded::Yes(State::Canceled));
 
     let history = numbered(&["submit", "start", "progress", "log", "cancel", "stop"]);
     assert_eq!(told(&store, id).await, history);
     for after in 0..history.len() {
-        let rows = store.events(id, i64::try_from(after).expect("a small number"), 2).await.expect("the history");
+        let rows = store
+            .events(ProjectId::DEFAULT, id, i64::try_from(after).expect("a small number"), 2)
+            .await
+            .expect("the history");
         let seen: Vec<i64> = rows.iter().map(|row| row.seq).collect();
         let expected: Vec<i64> = history.iter().skip(after).take(2).map(|(seq, _)| *seq).collect();
         assert_eq!(seen, expected, "after {after}");
     }
-    let times: Vec<_> = store.events(id, 0, 100).await.expect("the history").into_iter().map(|row| row.at).collect();
+    let times: Vec<_> = store
+        .events(ProjectId::DEFAULT, id, 0, 100)
+        .await
+        .expect("the history")
+        .into_iter()
+        .map(|row| row.at)
+        .collect();
     assert!(times.is_sorted(), "{times:?}");
 }
 
@@ -120,7 +129,7 @@ async fn why_an_attempt_failed_stays_in_the_history() {
         assert_eq!(finished.recorded, [Recorded::Yes(state)]);
         store.due(10).await.expect("due");
     }
-    let rows = store.events(id, 0, 100).await.expect("the history");
+    let rows = store.events(ProjectId::DEFAULT, id, 0, 100).await.expect("the history");
     let data = rows.iter().filter_map(|row| row.data.as_ref()).map(|data| {
         let data: serde_json::Value = serde_json::from_str(data.get()).expect("JSON");
         (data["error"]["code"].as_str().map(str::to_owned), data["due_at"].is_string())

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use e2e::{Database, Servers};
-use jobs_core::{Event, State, TaskId, WorkerId};
+use jobs_core::{Event, ProjectId, State, TaskId, WorkerId};
 use jobs_store::{Store, StoreError, transition::Finish};
 use sqlx::{PgPool, Row as _};
 
@@ -63,7 +63,7 @@ async fn happen(store: &Store, subject: &Subject, event: Event, worker: WorkerId
         Event::Succeed | Event::Fail | Event::Retry | Event::Stop | Event::Release => {
             drop(store.finish(worker, &[finish()]).await.expect("finish"));
         }
-        Event::Cancel => match store.cancel(subject.id).await {
+        Event::Cancel => match store.cancel(ProjectId::DEFAULT, subject.id).await {
             Ok(_) | Err(StoreError::Refused(_)) => {}
             Err(error) => panic!("cancel: {error:?}"),
         },

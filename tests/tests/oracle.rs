@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use e2e::{Database, Execution, Executions, Fault, Servers, contradictions, faults};
-use jobs_core::{Event, NewTask, RetryPolicy, TaskId, WorkerId};
+use jobs_core::{Event, NewTask, ProjectId, RetryPolicy, TaskId, WorkerId};
 use jobs_store::transition::Finish;
 use serde_json::{Map, value::RawValue};
 use time::OffsetDateTime;
@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 fn task() -> NewTask {
     NewTask {
         id: TaskId::new(),
+        project: ProjectId::DEFAULT,
         kind: "echo".into(),
         queue: "default".into(),
         group: "default".into(),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use e2e::{Servers, eventually, soon};
-use jobs_core::{TaskId, Ticket};
+use jobs_core::{GroupKey, TaskId, Ticket};
 use jobs_queue::{Hub, Queue, Taken, Wake};
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,7 @@ fn queue(servers: &Servers) -> Queue {
 }
 
 fn ticket(group: &str, priority: u8, ready_ms: i64) -> Ticket {
-    Ticket { task: TaskId::new(), queue: "q".into(), group: group.into(), priority, ready_ms }
+    Ticket { task: TaskId::new(), queue: "q".into(), group: GroupKey::read(group), priority, ready_ms }
 }
 
 async fn take(queue: &Queue, want: usize) -> Vec<Taken> {
@@ -199,7 +199,7 @@ async fn what_is_neither_ready_nor_held_is_missing() {
     queue.forget("q", &taken).await.expect("forget");
     let missing = queue.missing("q", &tickets, age).await.expect("missing");
     assert_eq!(missing, [tickets[0].clone(), tickets[3].clone()]);
-    queue.withdraw("q", "g", tickets[1].task).await.expect("withdraw");
+    queue.withdraw("q", &GroupKey::read("g"), tickets[1].task).await.expect("withdraw");
     assert_eq!(claim(&queue, 10).await, [tickets[2].task]);
 }
 
@@ -209,7 +209,7 @@ async fn a_withdrawn_group_does_not_stop_the_others() {
     let alone = ticket("alone", 0, 1);
     let other = ticket("other", 0, 2);
     queue.push(&[alone.clone(), other.clone()]).await.expect("push");
-    queue.withdraw("q", "alone", alone.task).await.expect("withdraw");
+    queue.withdraw("q", &GroupKey::read("alone"), alone.task).await.expect("withdraw");
     assert_eq!(claim(&queue, 1).await, [other.task]);
     assert!(claim(&queue, 1).await.is_empty());
 }

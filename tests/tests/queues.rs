@@ -7,7 +7,7 @@ use std::{
 };
 
 use e2e::{Servers, eventually, soon};
-use jobs_core::{GroupSettings, QueueSettings, Rate, TaskId, Ticket};
+use jobs_core::{GroupKey, GroupSettings, QueueSettings, Rate, TaskId, Ticket};
 use jobs_queue::{Depth, Queue, Taken, Turn, Wake};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -19,7 +19,8 @@ fn queue(servers: &Servers) -> Queue {
 }
 
 fn tickets(group: &str, count: i64) -> Vec<Ticket> {
-    let ticket = |n| Ticket { task: TaskId::new(), queue: "q".into(), group: group.into(), priority: 0, ready_ms: n };
+    let ticket =
+        |n| Ticket { task: TaskId::new(), queue: "q".into(), group: GroupKey::read(group), priority: 0, ready_ms: n };
     (0..count).map(ticket).collect()
 }
 
@@ -28,8 +29,8 @@ async fn turn(queue: &Queue, want: usize) -> Turn {
 }
 
 async fn configure(queue: &Queue, settings: &QueueSettings, groups: &[(&str, GroupSettings)]) {
-    let groups: BTreeMap<String, GroupSettings> =
-        groups.iter().map(|(name, settings)| ((*name).to_owned(), settings.clone())).collect();
+    let groups: BTreeMap<GroupKey, GroupSettings> =
+        groups.iter().map(|(name, settings)| (GroupKey::read(*name), settings.clone())).collect();
     queue.configure("q", settings, &groups).await.expect("configure");
 }
 
@@ -38,7 +39,7 @@ fn at_once(concurrency: u32) -> GroupSettings {
 }
 
 fn of_group(taken: &[Taken], group: &str) -> usize {
-    taken.iter().filter(|taken| taken.group == group).count()
+    taken.iter().filter(|taken| taken.group.as_str() == group).count()
 }
 
 #[tokio::test]
@@ -52,11 +53,15 @@ async fn a_group_runs_as_many_at_once_as_it_may_and_holds_up_nobody() {
     let second = turn(&queue, 20).await;
     assert_eq!((second.taken.len(), second.again), (0, None));
     assert_eq!(queue.depth("q").await.expect("depth"), Depth { ready: 8, held: 12, groups: 0, groups_waiting: 1 });
-    assert_eq!(queue.group_depths("q", &["tight", "free"]).await.expect("depths"), [(8, 2), (0, 10)]);
+    assert_eq!(
+        queue.group_depths("q", &[&GroupKey::read("tight"), &GroupKey::read("free")]).await.expect("depths"),
+        [(8, 2), (0, 10)]
+    );
 
     // One ends, one starts; and somebody is woken for it.
     let mut wake = Wake::new(&queue, "q");
-    let ended: Vec<Taken> = first.taken.iter().filter(|taken| taken.group == "tight").take(1).cloned().collect();
+    let ended: Vec<Taken> =
+        first.taken.iter().filter(|taken| taken.group.as_str() == "tight").take(1).cloned().collect();
     queue.forget("q", &ended).await.expect("forget");
     soon("the wake-up", SOON, wake.wait(None)).await.expect("Redis");
     assert_eq!(turn(&queue, 20).await.taken.len(), 1);
@@ -185,7 +190,7 @@ async fn ten_thousand_groups_take_turns_and_leave_nothing_behind() {
     let all: Vec<Ticket> = (0..GROUPS).flat_map(|n| tickets(&format!("g{n}"), 2)).collect();
     queue.push(&all).await.expect("push");
     for round in 0..2 {
-        let mut taken: HashMap<String, usize> = HashMap::new();
+        let mut taken: HashMap<GroupKey, usize> = HashMap::new();
         let mut held = Vec::new();
         while held.len() < GROUPS {
             let turn = turn(&queue, 500).await.taken;
@@ -223,7 +228,7 @@ async fn groups_with_limits_get_the_same_share() {
     configure(&queue, &QueueSettings { group_defaults: at_once(2), ..QueueSettings::default() }, &[]).await;
     let all: Vec<Ticket> = (0..GROUPS).flat_map(|n| tickets(&format!("g{n}"), 4)).collect();
     queue.push(&all).await.expect("push");
-    let (mut got, mut held) = (HashMap::<String, u32>::new(), Vec::new());
+    let (mut got, mut held) = (HashMap::<GroupKey, u32>::new(), Vec::new());
     let mut started = 0;
     while started < 2 * GROUPS {
         let taken = turn(&queue, 500.min(2 * GROUPS - started)).await.taken;
@@ -245,7 +250,7 @@ async fn what_is_pushed_again_while_it_is_held_counts_once() {
     // A late word of whoever made it.
     queue.push_new(&one).await.expect("push");
     assert_eq!(turn(&queue, 1).await.taken, taken);
-    assert_eq!(queue.group_depths("q", &["g"]).await.expect("depths"), [(0, 1)]);
+    assert_eq!(queue.group_depths("q", &[&GroupKey::read("g")]).await.expect("depths"), [(0, 1)]);
     queue.forget("q", &taken).await.expect("forget");
-    assert_eq!(queue.group_depths("q", &["g"]).await.expect("depths"), [(0, 0)]);
+    assert_eq!(queue.group_depths("q", &[&GroupKey::read("g")]).await.expect("depths"), [(0, 0)]);
 }

@@ -7,7 +7,9 @@ use std::{
 
 use e2e::{Database, Servers, eventually};
 use futures::future::join_all;
-use jobs_core::{Event, GroupSettings, NewTask, Progress, QueueSettings, RetryPolicy, TaskId, WorkerId};
+use jobs_core::{
+    Event, GroupKey, GroupSettings, NewTask, Progress, ProjectId, QueueSettings, RetryPolicy, TaskId, WorkerId,
+};
 use jobs_store::{
     Report, Store, Word,
     transition::{Claim, Finish},
@@ -19,6 +21,7 @@ const SOON: Duration = Duration::from_secs(20);
 fn task(queue: &str, group: &str) -> NewTask {
     NewTask {
         id: TaskId::new(),
+        project: ProjectId::DEFAULT,
         kind: "echo".into(),
         queue: queue.into(),
         group: group.into(),
@@ -160,9 +163,9 @@ async fn what_has_a_limit_waits_for_redis() {
     store.set_queue("limited", &QueueSettings { concurrency: Some(1), ..QueueSettings::default() }).await.expect("set");
     store.pause_queue("paused", true).await.expect("pause");
     let slow = GroupSettings { concurrency: Some(1), ..GroupSettings::default() };
-    store.set_group("mixed", "slow", Some(&slow)).await.expect("set");
+    store.set_group("mixed", &GroupKey::read("slow"), Some(&slow)).await.expect("set");
     let weighty = GroupSettings { weight: Some(3), ..GroupSettings::default() };
-    store.set_group("mixed", "fast", Some(&weighty)).await.expect("set");
+    store.set_group("mixed", &GroupKey::read("fast"), Some(&weighty)).await.expect("set");
     for queue in ["limited", "paused"] {
         assert!(store.claim_waiting(worker, queue, 10).await.expect("claim").is_empty(), "{queue}");
     }

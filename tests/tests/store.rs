@@ -8,11 +8,11 @@ use std::{
 use e2e::{Database, Servers};
 use futures::future::join_all;
 use jobs_core::{
-    Event, LogLevel, NewTask, Progress, RetryPolicy, State, TaskId, WorkerId,
+    Event, GroupKey, GroupSettings, LogLevel, NewTask, Progress, ProjectId, RetryPolicy, State, TaskId, WorkerId,
     task::{ErrorType, Idempotency, POISON_LOSSES, SUSPECT_LOSSES, Start},
 };
 use jobs_store::{
-    Artifact, Beat, Report, Store, Word,
+    Artifact, Beat, Filter, Report, Store, StoreError, Word,
     transition::{Claim, Finish, Recorded, Submitted},
 };
 use serde_json::{Map, value::RawValue};
@@ -20,6 +20,7 @@ use serde_json::{Map, value::RawValue};
 fn task() -> NewTask {
     NewTask {
         id: TaskId::new(),
+        project: ProjectId::DEFAULT,
         kind: "echo".into(),
         queue: "default".into(),
         group: "default".into(),
@@ -129,7 +130,7 @@ async fn what_was_submitted_is_what_is_read() {
     new.metadata.insert("who".into(), "me".into());
     new.request_id = Some("req_1".into());
     submit(&store, new.clone()).await;
-    let read = store.get(new.id).await.expect("the task");
+    let read = store.get(ProjectId::DEFAULT, new.id).await.expect("the task");
     assert_eq!(read.input.get(), new.input.get(), "the input stays as it was written");
     assert_eq!((read.priority, read.queue, read.group), (7, "q".into(), "g:1".into()));
     assert_eq!((read.tags, read.metadata), (new.tags, new.metadata));
@@ -204,7 +205,7 @@ async fn a_worker_whose_lease_has_ended_claims_nothing() {
     store.deregister(gone).await.expect("the end of its lease");
     assert!(store.claim(gone, &[id]).await.expect("claim").is_empty());
     assert!(store.claim(WorkerId::new(), &[id]).await.expect("claim").is_empty(), "a worker that nobody knows");
-    assert_eq!(store.get(id).await.expect("the task").state, State::Queued);
+    assert_eq!(store.get(ProjectId::DEFAULT, id).await.expect("the task").state, State::Queued);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,7 +244,7 @@ async fn a_task_that_is_given_back_has_its_attempt_back_and_keeps_its_epoch() {
         let finished = store.finish(worker, &[end(&claim, Event::Release)]).await.expect("finish");
         assert_eq!(finished.recorded, [Recorded::Yes(State::Queued)]);
         assert_eq!(finished.ready.len(), 1);
-        assert_eq!(store.get(id).await.expect("the task").attempt, 0);
+        assert_eq!(store.get(ProjectId::DEFAULT, id).await.expect("the task").attempt, 0);
     }
 }
 
@@ -262,7 +263,7 @@ async fn an_end_that_is_said_again_was_recorded_before() {
         let end = end(&claim(&store, worker, id).await, event);
         assert_eq!(finish(&store, worker, &end).await, Recorded::Yes(state));
         assert_eq!(finish(&store, worker, &end).await, Recorded::Before, "{event:?}");
-        assert_eq!(store.get(id).await.expect("the task").seq, 3);
+        assert_eq!(store.get(ProjectId::DEFAULT, id).await.expect("the task").seq, 3);
     }
     // Also when somebody else has it meanwhile.
     let id = submit(&store, task()).await;
@@ -283,7 +284,7 @@ async fn one_batch_of_ends_may_hold_all_sorts() {
     for id in ids {
         claims.push(claim(&store, worker, id).await);
     }
-    store.cancel(ids[1]).await.expect("cancel");
+    store.cancel(ProjectId::DEFAULT, ids[1]).await.expect("cancel");
     let mut stranger = end(&claims[2], Event::Succeed);
     stranger.epoch += 1;
     let ends =
@@ -314,7 +315,7 @@ async fn a_task_whose_workers_die_eight_times_is_poison_and_losses_do_not_count_
         assert_eq!((claim.attempt, claim.lost), (loss, loss - 1));
         store.deregister(worker).await.expect("the end of its lease");
         let reaped = store.reap(10).await.expect("reap");
-        let task = store.get(id).await.expect("the task");
+        let task = store.get(ProjectId::DEFAULT, id).await.expect("the task");
         if loss < POISON_LOSSES {
             assert_eq!(reaped.ready.len(), 1);
             assert_eq!(task.state, State::Queued, "with max_attempts 1, after {loss} losses");
@@ -325,7 +326,7 @@ async fn a_task_whose_workers_die_eight_times_is_poison_and_losses_do_not_count_
             assert!(!error.retryable);
         }
     }
-    let history = store.events(id, 0, 100).await.expect("the history");
+    let history = store.events(ProjectId::DEFAULT, id, 0, 100).await.expect("the history");
     assert_eq!(history.last().and_then(|row| row.event.as_deref()), Some("poison"));
 }
 
@@ -350,7 +351,7 @@ async fn a_task_past_its_deadline_expires_and_nobody_starts_it() {
     assert_eq!(store.next_timer().await.expect("a timer"), Some(Duration::ZERO));
     let expired: HashSet<TaskId> = store.expire(10).await.expect("expire").into_iter().collect();
     assert_eq!(expired, HashSet::from([waiting, scheduled]), "what has started keeps running");
-    assert_eq!(store.get(waiting).await.expect("the task").state, State::Expired);
+    assert_eq!(store.get(ProjectId::DEFAULT, waiting).await.expect("the task").state, State::Expired);
     assert!(store.expire(10).await.expect("expire").is_empty());
 }
 
@@ -415,8 +416,8 @@ async fn a_canceled_attempt_is_told_by_the_next_beat_and_may_still_succeed() {
         let id = submit(&store, task()).await;
         let claim = claim(&store, worker, id).await;
         assert_eq!(heart.beat(worker).await.expect("a beat"), Beat::Alive(Vec::new()));
-        assert_eq!(store.cancel(id).await.expect("cancel").state, State::Canceling);
-        assert_eq!(store.cancel(id).await.expect("again").state, State::Canceling);
+        assert_eq!(store.cancel(ProjectId::DEFAULT, id).await.expect("cancel").state, State::Canceling);
+        assert_eq!(store.cancel(ProjectId::DEFAULT, id).await.expect("again").state, State::Canceling);
         assert_eq!(heart.beat(worker).await.expect("a beat"), Beat::Alive(vec![(id, claim.epoch)]));
         assert_eq!(finish(&store, worker, &end(&claim, event)).await, Recorded::Yes(state), "{event:?}");
     }
@@ -439,6 +440,65 @@ async fn nobody_is_blamed_before_the_server_has_been_up_for_a_lease() {
 }
 
 #[tokio::test]
+async fn one_key_in_two_projects_is_two_tasks() {
+    let database = Database::new(&Servers::shared()).await;
+    let store = database.store();
+    let other = NewTask { project: ProjectId(2), ..keyed("k", 2) };
+    // As the key of project 2 would be if keys were only joined with their project's number.
+    let batch = [keyed("k", 1), other.clone(), keyed("2/k", 1), keyed("2k", 1)];
+    let answers = store.submit(&batch).await.expect("submit");
+    assert!(answers.iter().all(|answer| matches!(answer, Submitted::Accepted(_))), "{answers:?}");
+    let again = store.submit(&[NewTask { id: TaskId::new(), ..other }]).await.expect("submit").remove(0);
+    assert!(matches!(&again, Submitted::Replayed(task) if task.id == batch[1].id), "{again:?}");
+    let Submitted::Replayed(task) = again else { return };
+    assert_eq!((task.project, task.idempotency_key.as_deref()), (ProjectId(2), Some("k")));
+}
+
+#[tokio::test]
+async fn a_task_is_not_there_for_another_project() {
+    let database = Database::new(&Servers::shared()).await;
+    let store = database.store();
+    let (own, other) = (ProjectId::DEFAULT, ProjectId(2));
+    let worker = worker(&store).await;
+    let id = submit(&store, task()).await;
+    let claim = claim(&store, worker, id).await;
+    let artifact = Artifact {
+        name: "a".into(),
+        epoch: claim.epoch,
+        content_type: "text/plain".into(),
+        size_bytes: 1,
+        sha256: "0".into(),
+        created_at: time::OffsetDateTime::UNIX_EPOCH,
+    };
+    assert!(store.add_artifact(worker, id, claim.epoch, &artifact).await.expect("add"));
+    assert!(matches!(store.cancel(other, id).await, Err(StoreError::NotFound(_))));
+    finish(&store, worker, &end(&claim, Event::Succeed)).await;
+    for (project, is_there) in [(own, true), (other, false)] {
+        assert_eq!(store.get(project, id).await.is_ok(), is_there);
+        assert_eq!(!store.events(project, id, 0, 9).await.expect("the history").is_empty(), is_there);
+        assert_eq!(!store.artifacts(project, id).await.expect("artifacts").is_empty(), is_there);
+        assert_eq!(!store.list(project, &Filter::default(), None, 9).await.expect("a page").tasks.is_empty(), is_there);
+        assert!(store.cancel(project, id).await.is_err());
+    }
+    assert_eq!(store.find(id).await.expect("the task").state, State::Succeeded);
+}
+
+#[tokio::test]
+async fn limits_of_a_group_are_those_of_one_project() {
+    let database = Database::new(&Servers::shared()).await;
+    let store = database.store();
+    let worker = worker(&store).await;
+    let other = ProjectId(2);
+    let own = submit(&store, NewTask { group: "g".into(), ..task() }).await;
+    submit(&store, NewTask { group: "g".into(), project: other, ..task() }).await;
+    let paused = GroupSettings { paused: true, ..GroupSettings::default() };
+    store.set_group("default", &GroupKey::new(other, "g"), Some(&paused)).await.expect("set");
+    let claims = store.claim_waiting(worker, "default", 9).await.expect("claim");
+    assert_eq!(claims.iter().map(|claim| claim.task).collect::<Vec<_>>(), [own]);
+    assert_eq!(claims[0].group, GroupKey::new(ProjectId::DEFAULT, "g"));
+}
+
+#[tokio::test]
 async fn migrations_run_again_on_a_database_with_rows() {
     let database = Database::new(&Servers::shared()).await;
     let store = database.store();
@@ -450,8 +510,8 @@ async fn migrations_run_again_on_a_database_with_rows() {
 
     let runs = join_all((0..4).map(|_| jobs_store::migrate(&database.url))).await;
     assert!(runs.iter().all(|applied| matches!(applied, Ok(0))), "{runs:?}");
-    assert_eq!(store.get(id).await.expect("the task").state, State::Succeeded);
-    assert_eq!(store.get(waiting).await.expect("the task").state, State::Queued);
+    assert_eq!(store.get(ProjectId::DEFAULT, id).await.expect("the task").state, State::Succeeded);
+    assert_eq!(store.get(ProjectId::DEFAULT, waiting).await.expect("the task").state, State::Queued);
 }
 
 #[tokio::test]

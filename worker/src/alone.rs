@@ -74,8 +74,8 @@ async fn try_claim(
     life: &Arc<Life>,
     task: TaskId,
 ) -> Result<Option<(Claimed, Arc<str>)>, StoreError> {
-    let (queue, group): (Arc<str>, _) = match control.store.get(task).await {
-        Ok(task) => (task.queue.into(), task.group),
+    let (queue, group): (Arc<str>, _) = match control.store.find(task).await {
+        Ok(task) => (task.queue.as_str().into(), task.group_key()),
         Err(StoreError::NotFound(_)) => return Ok(None),
         Err(error) => return Err(error),
     };

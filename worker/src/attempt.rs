@@ -251,7 +251,7 @@ fn verdict(claim: &Claim, ended: Ended, limits: Limits) -> Option<Finish> {
 
 #[cfg(test)]
 mod tests {
-    use jobs_core::{RetryPolicy, TaskId};
+    use jobs_core::{GroupKey, ProjectId, RetryPolicy, TaskId};
 
     use super::*;
 
@@ -260,7 +260,7 @@ mod tests {
             task: TaskId::new(),
             epoch: 1,
             kind: "echo".into(),
-            group: "default".into(),
+            group: GroupKey::new(ProjectId::DEFAULT, "default"),
             input: RawValue::from_string("{}".into()).expect("JSON"),
             attempt,
             lost,

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use jobs_core::{Event, TaskError, WorkerId, task::ErrorType};
+use jobs_core::{Event, GroupKey, TaskError, WorkerId, task::ErrorType};
 use jobs_queue::Taken;
 use jobs_store::{
     Store, StoreError,
@@ -31,13 +31,13 @@ pub(crate) struct End {
     /// Its queue.
     pub(crate) queue: Arc<str>,
     /// Its group.
-    pub(crate) group: String,
+    pub(crate) group: GroupKey,
     /// How it ended.
     pub(crate) finish: Finish,
 }
 
 /// The queue and the group of a task.
-type Place = (Arc<str>, String);
+type Place = (Arc<str>, GroupKey);
 
 /// Takes ends. Waits when Postgres is away and too many are waiting already, so that no more work is begun than can be recorded.
 pub(crate) type Recorder = mpsc::Sender<End>;

@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use jobs_core::{Event, State, TaskId};
+use jobs_core::{Event, GroupKey, State, TaskId};
 use jobs_queue::{Queue, Source, Taken, Turn, Wake};
 use jobs_store::{
     Store,
@@ -257,7 +257,7 @@ impl QueueSource {
         }
     }
 
-    async fn release(&self, life: &Life, task: TaskId, epoch: i32, group: String) {
+    async fn release(&self, life: &Life, task: TaskId, epoch: i32, group: GroupKey) {
         let finish = Finish { task, epoch, event: Event::Release, output: None, error: None, wait: Duration::ZERO };
         let end = End { worker: life.id, queue: self.name.clone(), group, finish };
         // The recorder outlives every source.

@@ -35,7 +35,7 @@ pub(crate) async fn signed(store: &Store, worker: WorkerId, task: TaskId, epoch:
         return (worker, epoch);
     }
     let holder = async {
-        let holder = store.get(task).await.ok()?.worker?;
+        let holder = store.find(task).await.ok()?.worker?;
         let (_, epoch) = store.held(holder).await.ok()?.into_iter().find(|(held, _)| *held == task)?;
         Some((holder, epoch))
     };

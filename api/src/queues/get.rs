@@ -13,6 +13,7 @@ use crate::{app::Shared, path::QueuePath, problem::Problem};
     path = "/queues/{queue}",
     operation_id = "getQueue",
     tag = "queues",
+    security(("key" = ["operator"])),
     params(("queue" = String, Path, description = "The queue.")),
     responses((status = 200, description = "The queue.", body = ref("#/components/schemas/Queue"))),
     extensions(("x-problems" = json!(["queue_not_found", "not_acceptable"])))

@@ -1,13 +1,13 @@
 //! `GET`, `PUT` and `DELETE /queues/{queue}/groups/{group}`: the limits of one group.
 
 use axum::{Json, extract::State};
-use jobs_core::GroupSettings;
+use jobs_core::{GroupKey, GroupSettings};
 
 use super::{
     GroupView,
     put::{configure, read},
 };
-use crate::{app::Shared, body::JsonBody, path::GroupPath, problem::Problem};
+use crate::{app::Shared, body::JsonBody, caller::Caller, path::GroupPath, problem::Problem};
 
 /// Read a group of a queue.
 ///
@@ -17,12 +17,17 @@ use crate::{app::Shared, body::JsonBody, path::GroupPath, problem::Problem};
     path = "/queues/{queue}/groups/{group}",
     operation_id = "getGroup",
     tag = "queues",
+    security(("key" = ["admin"])),
     params(("queue" = String, Path, description = "The queue."), ("group" = String, Path, description = "The group.")),
     responses((status = 200, description = "The group.", body = ref("#/components/schemas/Group"))),
     extensions(("x-problems" = json!(["queue_not_found", "group_not_found", "not_acceptable"])))
 )]
-pub(crate) async fn get(State(app): State<Shared>, path: GroupPath) -> Result<Json<GroupView>, Problem> {
-    Ok(Json(GroupView::of(&app, &path.queue, &path.group).await?))
+pub(crate) async fn get(
+    State(app): State<Shared>,
+    caller: Caller,
+    path: GroupPath,
+) -> Result<Json<GroupView>, Problem> {
+    Ok(Json(GroupView::of(&app, caller.project, &path.queue, &path.group).await?))
 }
 
 /// Set the limits of a group.
@@ -33,6 +38,7 @@ pub(crate) async fn get(State(app): State<Shared>, path: GroupPath) -> Result<Js
     path = "/queues/{queue}/groups/{group}",
     operation_id = "setGroup",
     tag = "queues",
+    security(("key" = ["admin"])),
     params(("queue" = String, Path, description = "The queue."), ("group" = String, Path, description = "The group.")),
     request_body(content = ref("#/components/schemas/GroupSettings"), content_type = "application/json"),
     responses((status = 200, description = "The group.", body = ref("#/components/schemas/Group"))),
@@ -40,13 +46,14 @@ pub(crate) async fn get(State(app): State<Shared>, path: GroupPath) -> Result<Js
 )]
 pub(crate) async fn put(
     State(app): State<Shared>,
+    caller: Caller,
     path: GroupPath,
     JsonBody(body): JsonBody,
 ) -> Result<Json<GroupView>, Problem> {
     let settings: GroupSettings = read(body)?;
-    app.store.set_group(&path.queue, &path.group, Some(&settings)).await?;
+    app.store.set_group(&path.queue, &GroupKey::new(caller.project, &path.group), Some(&settings)).await?;
     configure(&app, &path.queue).await?;
-    Ok(Json(GroupView::of(&app, &path.queue, &path.group).await?))
+    Ok(Json(GroupView::of(&app, caller.project, &path.queue, &path.group).await?))
 }
 
 /// Forget the limits of a group.
@@ -57,12 +64,17 @@ pub(crate) async fn put(
     path = "/queues/{queue}/groups/{group}",
     operation_id = "resetGroup",
     tag = "queues",
+    security(("key" = ["admin"])),
     params(("queue" = String, Path, description = "The queue."), ("group" = String, Path, description = "The group.")),
     responses((status = 200, description = "The group.", body = ref("#/components/schemas/Group"))),
     extensions(("x-problems" = json!(["queue_not_found", "group_not_found", "not_acceptable"])))
 )]
-pub(crate) async fn reset(State(app): State<Shared>, path: GroupPath) -> Result<Json<GroupView>, Problem> {
-    app.store.set_group(&path.queue, &path.group, None).await?;
+pub(crate) async fn reset(
+    State(app): State<Shared>,
+    caller: Caller,
+    path: GroupPath,
+) -> Result<Json<GroupView>, Problem> {
+    app.store.set_group(&path.queue, &GroupKey::new(caller.project, &path.group), None).await?;
     configure(&app, &path.queue).await?;
-    Ok(Json(GroupView::of(&app, &path.queue, &path.group).await?))
+    Ok(Json(GroupView::of(&app, caller.project, &path.queue, &path.group).await?))
 }

@@ -13,6 +13,7 @@ use crate::{app::Shared, problem::Problem, view::Page};
     path = "/queues",
     operation_id = "listQueues",
     tag = "queues",
+    security(("key" = ["operator"])),
     responses((status = 200, description = "The queues, by name.", body = ref("#/components/schemas/QueuePage"))),
     extensions(("x-problems" = json!(["not_acceptable"])))
 )]

@@ -17,6 +17,7 @@ use crate::{
     path = "/queues/{queue}/pause",
     operation_id = "pauseQueue",
     tag = "queues",
+    security(("key" = ["operator"])),
     params(("queue" = String, Path, description = "The queue.")),
     responses((status = 200, description = "The queue.", body = ref("#/components/schemas/Queue"))),
     extensions(("x-problems" = json!(["queue_not_found", "not_acceptable"])))
@@ -31,6 +32,7 @@ pub(crate) async fn pause(State(app): State<Shared>, QueuePath(queue): QueuePath
     path = "/queues/{queue}/resume",
     operation_id = "resumeQueue",
     tag = "queues",
+    security(("key" = ["operator"])),
     params(("queue" = String, Path, description = "The queue.")),
     responses((status = 200, description = "The queue.", body = ref("#/components/schemas/Queue"))),
     extensions(("x-problems" = json!(["queue_not_found", "not_acceptable"])))

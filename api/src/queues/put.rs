@@ -22,6 +22,7 @@ use crate::{
     path = "/queues/{queue}",
     operation_id = "setQueue",
     tag = "queues",
+    security(("key" = ["operator"])),
     params(("queue" = String, Path, description = "The queue.")),
     request_body(content = ref("#/components/schemas/QueueSettings"), content_type = "application/json"),
     responses((status = 200, description = "The queue.", body = ref("#/components/schemas/Queue"))),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jobs_core::{GroupSettings, QueueSettings};
+use jobs_core::{GroupKey, GroupSettings, ProjectId, QueueSettings};
 use jobs_queue::Depth;
 use jobs_store::WorkerRow;
 use schemars::JsonSchema;
@@ -93,12 +93,13 @@ impl QueueView {
 }
 
 impl GroupView {
-    /// A group as it stands.
-    pub(crate) async fn of(app: &App, queue: &str, name: &str) -> Result<Self, Problem> {
+    /// A group of a project as it stands.
+    pub(crate) async fn of(app: &App, project: ProjectId, queue: &str, name: &str) -> Result<Self, Problem> {
+        let key = GroupKey::new(project, name);
         let queues = app.store.queues().await?;
         let defaults = queues.into_iter().find(|known| known.name == queue).map(|known| known.settings.group_defaults);
-        let settings = app.store.groups(queue).await?.remove(name).unwrap_or_default();
-        let depths = app.queue.group_depths(queue, &[name]).await.ok();
+        let settings = app.store.groups(queue).await?.remove(&key).unwrap_or_default();
+        let depths = app.queue.group_depths(queue, &[&key]).await.ok();
         let (queued, running) = depths.and_then(|depths| depths.first().copied()).unzip();
         let effective = settings.over(&defaults.unwrap_or_default());
         Ok(Self { name: name.to_owned(), queue: queue.to_owned(), settings, effective, queued, running })

@@ -11,6 +11,7 @@ use jobs_store::Artifact;
 
 use crate::{
     app::Shared,
+    caller::Caller,
     etag,
     path::{NamePath, TaskPath},
     problem::{Code, Problem},
@@ -25,6 +26,7 @@ use crate::{
     path = "/tasks/{id}/artifacts/{name}",
     operation_id = "getTaskArtifact",
     tag = "tasks",
+    security(("key" = ["tasks:read"])),
     params(
         ("id" = String, Path, description = "The task."),
         ("name" = String, Path, description = "The name of the artifact."),
@@ -43,13 +45,14 @@ use crate::{
 )]
 pub(crate) async fn artifact(
     State(app): State<Shared>,
+    caller: Caller,
     TaskPath(id): TaskPath,
     NamePath(name): NamePath,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    app.store.get(id).await?;
-    let found = app.store.artifacts(id).await?.into_iter().find(|artifact| artifact.name == name);
+    app.store.get(caller.project, id).await?;
+    let found = app.store.artifacts(caller.project, id).await?.into_iter().find(|artifact| artifact.name == name);
     let Some(artifact) = found else {
         let detail = format!("the task has no artifact `{}`", name.escape_debug());
         return Err(Problem::new(Code::ArtifactNotFound, detail));

@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 
 use crate::{
     app::Shared,
+    caller::Caller,
     links::Links,
     path::TaskPath,
     problem::Problem,
@@ -18,17 +19,19 @@ use crate::{
     path = "/tasks/{id}/artifacts",
     operation_id = "listTaskArtifacts",
     tag = "tasks",
+    security(("key" = ["tasks:read"])),
     params(("id" = String, Path, description = "The task.")),
     responses((status = 200, description = "All artifacts, by name.", body = ref("#/components/schemas/ArtifactPage"))),
     extensions(("x-problems" = json!(["task_not_found", "not_acceptable"])))
 )]
 pub(crate) async fn artifacts(
     State(app): State<Shared>,
+    caller: Caller,
     TaskPath(id): TaskPath,
     links: Links,
 ) -> Result<Json<Page<ArtifactView>>, Problem> {
-    app.store.get(id).await?;
-    let artifacts = app.store.artifacts(id).await?;
+    app.store.get(caller.project, id).await?;
+    let artifacts = app.store.artifacts(caller.project, id).await?;
     let data = artifacts.into_iter().map(|artifact| ArtifactView::new(id, artifact, &links)).collect();
     Ok(Json(Page { data, has_more: false }))
 }

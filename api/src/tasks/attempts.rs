@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::{
     app::Shared,
+    caller::Caller,
     clock::{Timestamp, millis_between},
     path::TaskPath,
     problem::Problem,
@@ -45,19 +46,21 @@ pub(crate) struct AttemptView {
     path = "/tasks/{id}/attempts",
     operation_id = "listTaskAttempts",
     tag = "tasks",
+    security(("key" = ["tasks:read"])),
     params(("id" = String, Path, description = "The task.")),
     responses((status = 200, description = "All attempts, the first one first.", body = ref("#/components/schemas/AttemptPage"))),
     extensions(("x-problems" = json!(["task_not_found", "not_acceptable"])))
 )]
 pub(crate) async fn attempts(
     State(app): State<Shared>,
+    caller: Caller,
     TaskPath(id): TaskPath,
 ) -> Result<Json<Page<AttemptView>>, Problem> {
-    app.store.get(id).await?;
+    app.store.get(caller.project, id).await?;
     let mut attempts: Vec<AttemptView> = Vec::new();
     let mut after = 0;
     loop {
-        let rows = app.store.events(id, after, STEP).await?;
+        let rows = app.store.events(caller.project, id, after, STEP).await?;
         let is_last = rows.len() < STEP as usize;
         after = rows.last().map_or(after, |row| row.seq);
         for row in rows.into_iter().filter(|row| row.event_type == EventType::Status) {

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
-use jobs_core::{Fault, NewTask, TaskId};
+use jobs_core::{Fault, NewTask, ProjectId, TaskId};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     app::{App, Shared},
     body::JsonLines,
+    caller::Caller,
     idempotency,
     links::Links,
     problem::{Code, Problem},
@@ -79,6 +80,7 @@ struct FaultView {
     path = "/tasks/batch",
     operation_id = "createTasks",
     tag = "tasks",
+    security(("key" = ["tasks:write"])),
     params(
         ("mode" = Option<String>, Query, pattern = "^(all|partial)$", description = "`all`, the default, accepts everything or nothing; `partial` accepts what is valid."),
         ("Idempotency-Key" = Option<String>, Header, pattern = r#"^("[!#-\[\]-~]{1,253}"|[!#-~][!-~]{0,254})$"#, description = "Makes repetitions of this request one batch: 1 to 255 visible ASCII characters, in quotes or bare."),
@@ -92,6 +94,7 @@ struct FaultView {
 )]
 pub(crate) async fn create(
     State(app): State<Shared>,
+    caller: Caller,
     RequestId(request_id): RequestId,
     RawQuery(query): RawQuery,
     links: Links,
@@ -100,7 +103,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let is_partial = mode(query.as_deref())?;
     let key = idempotency::of(&headers, "POST /tasks/batch", &body)?;
-    let items = read_items(&app, body, &request_id)?;
+    let items = read_items(&app, caller.project, body, &request_id)?;
     let mut tasks = Vec::with_capacity(items.len());
     // In the order of the request: the place of a task among those that are valid, or what is wrong.
     let mut found = Vec::with_capacity(items.len());
@@ -155,7 +158,12 @@ fn mode(query: Option<&str>) -> Result<bool, Problem> {
 }
 
 /// Each item as a task, or everything that is wrong with it.
-fn read_items(app: &App, body: Value, request_id: &str) -> Result<Vec<Result<NewTask, Vec<Fault>>>, Problem> {
+fn read_items(
+    app: &App,
+    project: ProjectId,
+    body: Value,
+    request_id: &str,
+) -> Result<Vec<Result<NewTask, Vec<Fault>>>, Problem> {
     let Value::Array(items) = body else {
         return Err(Problem::invalid(vec![Fault::new("", "must be an array of tasks")]));
     };
@@ -163,7 +171,7 @@ fn read_items(app: &App, body: Value, request_id: &str) -> Result<Vec<Result<New
         let detail = format!("must have from 1 to {MOST} items, has {}", items.len());
         return Err(Problem::invalid(vec![Fault::new("", detail)]));
     }
-    let read = |item| match CreateTask::read(item, &app.envelope, &app.registry, request_id, None) {
+    let read = |item| match CreateTask::read(item, &app.envelope, &app.registry, project, request_id, None) {
         Ok(task) => Ok(Ok(task)),
         Err(problem) if problem.code == Code::Invalid => Ok(Err(problem.errors)),
         Err(problem) => Err(problem),

@@ -6,12 +6,13 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use jobs_core::{State as TaskState, Task, TaskId};
+use jobs_core::{ProjectId, State as TaskState, Task, TaskId};
 use jobs_store::StoreError;
 
 use super::get::view;
 use crate::{
     app::{App, Shared},
+    caller::Caller,
     links::Links,
     path::TaskPath,
     problem::{Code, Problem},
@@ -25,6 +26,7 @@ use crate::{
     path = "/tasks/{id}/cancel",
     operation_id = "cancelTask",
     tag = "tasks",
+    security(("key" = ["tasks:write"])),
     params(("id" = String, Path, description = "The task.")),
     responses(
         (status = 200, description = "The task is canceled.", body = ref("#/components/schemas/Task")),
@@ -34,24 +36,25 @@ use crate::{
 )]
 pub(crate) async fn cancel(
     State(app): State<Shared>,
+    caller: Caller,
     TaskPath(id): TaskPath,
     links: Links,
 ) -> Result<Response, Problem> {
-    let task = stop(&app, id).await?;
+    let task = stop(&app, caller.project, id).await?;
     let status = if task.state.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(view(&app, task, &links).await?)).into_response())
 }
 
-/// Cancels a task, and tells the queue and those who watch it.
-pub(crate) async fn stop(app: &App, id: TaskId) -> Result<Task, Problem> {
-    let task = app.store.cancel(id).await.map_err(|error| match error {
+/// Cancels a task of a project, and tells the queue and those who watch it.
+pub(crate) async fn stop(app: &App, project: ProjectId, id: TaskId) -> Result<Task, Problem> {
+    let task = app.store.cancel(project, id).await.map_err(|error| match error {
         StoreError::Refused(refused) => {
             Problem::new(Code::NotCancelable, format!("the task has ended already: it is {}", refused.from.status()))
         }
         other => other.into(),
     })?;
     let queue = app.queue.clone();
-    let (name, group, is_out) = (task.queue.clone(), task.group.clone(), task.state == TaskState::Canceled);
+    let (name, group, is_out) = (task.queue.clone(), task.group_key(), task.state == TaskState::Canceled);
     // The rows say it already: Redis, if it is there, hears of it behind the answer's back.
     tokio::spawn(async move {
         let told = async {

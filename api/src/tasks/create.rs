@@ -12,8 +12,8 @@ use super::{
     wait,
 };
 use crate::{
-    app::Shared, body::JsonBody, idempotency, links::Links, prefer, problem::Problem, request::RequestId,
-    view::TaskView,
+    app::Shared, body::JsonBody, caller::Caller, idempotency, links::Links, prefer, problem::Problem,
+    request::RequestId, view::TaskView,
 };
 
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -28,6 +28,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
     path = "/tasks",
     operation_id = "createTask",
     tag = "tasks",
+    security(("key" = ["tasks:write"])),
     params(
         ("Idempotency-Key" = Option<String>, Header, pattern = r#"^("[!#-\[\]-~]{1,253}"|[!#-~][!-~]{0,254})$"#, description = "Makes repetitions of this request one task: 1 to 255 visible ASCII characters, in quotes or bare."),
         ("Prefer" = Option<String>, Header, description = "`wait=N` waits up to N seconds, 60 at most, for the end of the task."),
@@ -42,13 +43,14 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 )]
 pub(crate) async fn create(
     State(app): State<Shared>,
+    caller: Caller,
     RequestId(request_id): RequestId,
     links: Links,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let key = idempotency::of(&headers, "POST /tasks", &body)?;
-    let new = CreateTask::read(body, &app.envelope, &app.registry, &request_id, key)?;
+    let new = CreateTask::read(body, &app.envelope, &app.registry, caller.project, &request_id, key)?;
     let patience = prefer::wait(&headers);
     // Watched before it exists: then no change of it is missed.
     let mut watch = patience.map(|_| app.hub.watch(new.id));
@@ -60,7 +62,7 @@ pub(crate) async fn create(
             *watch = app.hub.watch(id);
         }
         // The task is accepted; that it cannot be read just now does not take that back.
-        if let Ok(now) = wait::until(&app, id, watch, patience, |_| false).await {
+        if let Ok(now) = wait::until(&app, caller.project, id, watch, patience, |_| false).await {
             task = now;
         }
     }

@@ -13,6 +13,7 @@ use axum::{
 use crate::{
     accept,
     app::{App, Shared},
+    caller::Caller,
     follow::{self, HEARTBEAT},
     links::Links,
     path::TaskPath,
@@ -20,7 +21,7 @@ use crate::{
     query::Query,
     view::{EventView, Page},
 };
-use jobs_core::TaskId;
+use jobs_core::{ProjectId, TaskId};
 
 const LIMIT: i64 = 100;
 const LIMIT_MAX: i64 = 1_000;
@@ -36,6 +37,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
     path = "/tasks/{id}/events",
     operation_id = "followTask",
     tag = "tasks",
+    security(("key" = ["tasks:read"])),
     params(
         ("id" = String, Path, description = "The task."),
         ("after" = Option<i64>, Query, description = "Only events behind this number.", minimum = 0),
@@ -53,6 +55,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 )]
 pub(crate) async fn events(
     State(app): State<Shared>,
+    caller: Caller,
     TaskPath(id): TaskPath,
     RawQuery(query): RawQuery,
     links: Links,
@@ -73,28 +76,34 @@ pub(crate) async fn events(
     // A stream is the usual answer, unless JSON is what the client names.
     let named = accept::names(&headers, "application/json") && !accept::names(&headers, "text/event-stream");
     if as_page > as_stream || named {
-        return page(&app, id, after.unwrap_or(0), limit).await;
+        return page(&app, caller.project, id, after.unwrap_or(0), limit).await;
     }
-    stream(app, id, after, links).await
+    stream(app, caller.project, id, after, links).await
 }
 
-async fn page(app: &App, id: TaskId, after: i64, limit: i64) -> Result<Response, Problem> {
-    app.store.get(id).await?;
+async fn page(app: &App, project: ProjectId, id: TaskId, after: i64, limit: i64) -> Result<Response, Problem> {
+    app.store.get(project, id).await?;
     let limit = u32::try_from(limit).unwrap_or(1);
-    let mut rows = app.store.events(id, after, limit + 1).await?;
+    let mut rows = app.store.events(project, id, after, limit + 1).await?;
     let has_more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     Ok(Json(Page { data: rows.into_iter().map(EventView::new).collect(), has_more }).into_response())
 }
 
-async fn stream(app: Shared, id: TaskId, after: Option<i64>, links: Links) -> Result<Response, Problem> {
+async fn stream(
+    app: Shared,
+    project: ProjectId,
+    id: TaskId,
+    after: Option<i64>,
+    links: Links,
+) -> Result<Response, Problem> {
     let watch = app.hub.watch(id);
-    let task = app.store.get(id).await?;
+    let task = app.store.get(project, id).await?;
     // `done` has the number behind the last event's.
     if task.state.is_terminal() && after.is_some_and(|after| after > task.seq) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let events = follow::events(app, watch, after.unwrap_or(0), links);
+    let events = follow::events(app, project, watch, after.unwrap_or(0), links);
     let alive = KeepAlive::new().interval(HEARTBEAT).text("alive");
     let mut response = Sse::new(events).keep_alive(alive).into_response();
     // Proxies that gather answers would keep the events to themselves.

@@ -14,6 +14,7 @@ use jobs_store::StoreError;
 use super::wait;
 use crate::{
     app::{App, Shared},
+    caller::Caller,
     clock::now,
     etag,
     links::Links,
@@ -36,6 +37,7 @@ const RETRY_AFTER_MAX: u64 = 60;
     path = "/tasks/{id}",
     operation_id = "getTask",
     tag = "tasks",
+    security(("key" = ["tasks:read"])),
     params(
         ("id" = String, Path, description = "The task."),
         ("wait" = Option<u32>, Query, description = "Seconds to wait for a change.", minimum = 0, maximum = 60),
@@ -51,6 +53,7 @@ const RETRY_AFTER_MAX: u64 = 60;
 )]
 pub(crate) async fn get(
     State(app): State<Shared>,
+    caller: Caller,
     TaskPath(id): TaskPath,
     RawQuery(query): RawQuery,
     links: Links,
@@ -62,13 +65,14 @@ pub(crate) async fn get(
 
     let has = |task: &Task| etag::none_match(&headers, &tag(task));
     let task = match wait.filter(|seconds| *seconds > 0) {
-        None => app.store.get(id).await?,
+        None => app.store.get(caller.project, id).await?,
         Some(seconds) => {
             let mut watch = app.hub.watch(id);
-            let known = app.store.get(id).await?;
+            let known = app.store.get(caller.project, id).await?;
             let is_conditional = headers.contains_key(header::IF_NONE_MATCH);
             let changed = |task: &Task| if is_conditional { !has(task) } else { task.seq != known.seq };
-            wait::until(&app, id, &mut watch, Duration::from_secs(seconds.unsigned_abs()), changed).await?
+            wait::until(&app, caller.project, id, &mut watch, Duration::from_secs(seconds.unsigned_abs()), changed)
+                .await?
         }
     };
 
@@ -93,7 +97,7 @@ pub(crate) async fn get(
 /// The object of a task, with its artifacts if it can have any.
 pub(crate) async fn view(app: &App, task: Task, links: &Links) -> Result<TaskView, StoreError> {
     let has_artifacts = task.state == jobs_core::State::Succeeded;
-    let artifacts = if has_artifacts { app.store.artifacts(task.id).await? } else { Vec::new() };
+    let artifacts = if has_artifacts { app.store.artifacts(task.project, task.id).await? } else { Vec::new() };
     Ok(TaskView::new(task, artifacts, links))
 }
 

@@ -11,6 +11,7 @@ use jobs_store::Filter;
 
 use crate::{
     app::Shared,
+    caller::Caller,
     cursor,
     links::Links,
     problem::Problem,
@@ -32,6 +33,7 @@ const PARAMETERS: &[&str] =
     path = "/tasks",
     operation_id = "listTasks",
     tag = "tasks",
+    security(("key" = ["tasks:read"])),
     params(
         ("status" = Option<String>, Query, pattern = "^(scheduled|blocked|queued|running|retrying|succeeded|failed|canceled|expired)(,(scheduled|blocked|queued|running|retrying|succeeded|failed|canceled|expired))*$", description = "Only tasks of this status; several with commas, or by giving it again."),
         ("kind" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "Only tasks of this kind."),
@@ -51,6 +53,7 @@ const PARAMETERS: &[&str] =
 )]
 pub(crate) async fn list(
     State(app): State<Shared>,
+    caller: Caller,
     RawQuery(query): RawQuery,
     links: Links,
 ) -> Result<Response, Problem> {
@@ -75,14 +78,14 @@ pub(crate) async fn list(
     });
     let limit = u32::try_from(limit).unwrap_or(u32::MAX);
     let query = query.finish()?;
-    let page = app.store.list(&filter, before, limit).await?;
+    let page = app.store.list(caller.project, &filter, before, limit).await?;
 
     let next_cursor = page.next.map(cursor::write);
     let link = next_cursor
         .as_deref()
         .map(|cursor| format!("<{}?{}>; rel=\"next\"", links.api("tasks"), query.with("cursor", cursor)));
     let ids: Vec<_> = page.tasks.iter().filter(|task| task.state == TaskState::Succeeded).map(|task| task.id).collect();
-    let mut artifacts = app.store.artifacts_of(&ids).await?;
+    let mut artifacts = app.store.artifacts_of(caller.project, &ids).await?;
     let data = page.tasks.into_iter().map(|task| {
         let artifacts = artifacts.remove(&task.id).unwrap_or_default();
         TaskView::new(task, artifacts, &links)

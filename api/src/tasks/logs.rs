@@ -8,6 +8,7 @@ use jobs_store::EventType;
 
 use crate::{
     app::Shared,
+    caller::Caller,
     path::TaskPath,
     problem::Problem,
     query::Query,
@@ -27,6 +28,7 @@ const STEP: u32 = 500;
     path = "/tasks/{id}/logs",
     operation_id = "listTaskLogs",
     tag = "tasks",
+    security(("key" = ["tasks:read"])),
     params(
         ("id" = String, Path, description = "The task."),
         ("after" = Option<i64>, Query, description = "Only lines behind this number.", minimum = 0),
@@ -37,6 +39,7 @@ const STEP: u32 = 500;
 )]
 pub(crate) async fn logs(
     State(app): State<Shared>,
+    caller: Caller,
     TaskPath(id): TaskPath,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Page<EventView>>, Problem> {
@@ -45,10 +48,10 @@ pub(crate) async fn logs(
     let limit = query.number("limit", 1, LIMIT_MAX).unwrap_or(LIMIT).unsigned_abs() as usize;
     query.finish()?;
 
-    app.store.get(id).await?;
+    app.store.get(caller.project, id).await?;
     let mut data = Vec::new();
     loop {
-        let rows = app.store.events(id, after, STEP).await?;
+        let rows = app.store.events(caller.project, id, after, STEP).await?;
         let is_last = rows.len() < STEP as usize;
         after = rows.last().map_or(after, |row| row.seq);
         let lines = rows.into_iter().filter(|row| row.event_type == EventType::Log);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobs_core::{
-    Fault, NewTask, Registry, RetryPolicy, State, Task, TaskId,
+    Fault, NewTask, ProjectId, Registry, RetryPolicy, State, Task, TaskId,
     fault::pointer_to,
     kind::{AnyKind, CheckedInput},
     schema::{Schema, find_nul},
@@ -82,6 +82,7 @@ impl CreateTask {
         mut body: Value,
         envelope: &Schema,
         registry: &Registry,
+        project: ProjectId,
         request_id: &str,
         idempotency: Option<Idempotency>,
     ) -> Result<NewTask, Problem> {
@@ -111,6 +112,7 @@ impl CreateTask {
         let spec = kind.spec();
         Ok(NewTask {
             id: TaskId::new(),
+            project,
             kind: spec.name.to_owned(),
             queue: asked.queue.unwrap_or_else(|| spec.queue.to_owned()),
             group: asked.group.unwrap_or_else(|| GROUP.to_owned()),
@@ -133,12 +135,14 @@ impl CreateTask {
     pub(crate) fn plain(
         kind: &dyn AnyKind,
         input: CheckedInput,
+        project: ProjectId,
         request_id: &str,
         idempotency: Option<Idempotency>,
     ) -> NewTask {
         let spec = kind.spec();
         NewTask {
             id: TaskId::new(),
+            project,
             kind: spec.name.to_owned(),
             queue: spec.queue.to_owned(),
             group: GROUP.to_owned(),
@@ -196,7 +200,7 @@ pub(crate) async fn artifacts(app: &App, task: &Task) -> Vec<Artifact> {
     if task.state != State::Succeeded {
         return Vec::new();
     }
-    app.store.artifacts(task.id).await.unwrap_or_else(|error| {
+    app.store.artifacts(task.project, task.id).await.unwrap_or_else(|error| {
         let error = &error as &dyn std::error::Error;
         tracing::warn!(error, task.id = %task.id, "answered without its artifacts: they could not be read");
         Vec::new()
@@ -262,7 +266,7 @@ mod tests {
     use super::*;
 
     fn read(body: Value) -> Result<NewTask, Problem> {
-        CreateTask::read(body, &Schema::of::<CreateTask>(), &jobs_kinds::registry(), "req_1", None)
+        CreateTask::read(body, &Schema::of::<CreateTask>(), &jobs_kinds::registry(), ProjectId::DEFAULT, "req_1", None)
     }
 
     fn pointers(body: Value) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobs_core::{Task, TaskId};
+use jobs_core::{ProjectId, Task, TaskId};
 use jobs_queue::Watch;
 use jobs_store::StoreError;
 use tokio::time::{Instant, sleep_until};
@@ -13,6 +13,7 @@ use crate::app::App;
 /// the task was read for the first time.
 pub(crate) async fn until(
     app: &App,
+    project: ProjectId,
     id: TaskId,
     watch: &mut Watch,
     patience: Duration,
@@ -20,7 +21,7 @@ pub(crate) async fn until(
 ) -> Result<Task, StoreError> {
     let deadline = Instant::now() + patience;
     loop {
-        let task = app.store.get(id).await?;
+        let task = app.store.get(project, id).await?;
         if done(&task) || task.state.is_terminal() || app.stopping.is_cancelled() || Instant::now() >= deadline {
             return Ok(task);
         }

@@ -14,6 +14,7 @@ use super::{KIND, VideoView};
 use crate::{
     app::Shared,
     body::JsonBody,
+    caller::Caller,
     idempotency,
     links::Links,
     problem::{Code, Problem},
@@ -33,6 +34,7 @@ use crate::{
     path = "/videos/generate",
     operation_id = "generateVideo",
     tag = "videos",
+    security(("key" = ["tasks:write"])),
     params(("Idempotency-Key" = Option<String>, Header, pattern = r#"^("[!#-\[\]-~]{1,253}"|[!#-~][!-~]{0,254})$"#, description = "Makes repetitions of this request one video: 1 to 255 visible ASCII characters, in quotes or bare.")),
     request_body(content = ref("#/components/schemas/VideoGenerateInput"), content_type = "application/json"),
     responses((status = 202, description = "The video will be made.", body = ref("#/components/schemas/Video"),
@@ -43,6 +45,7 @@ use crate::{
 )]
 pub(crate) async fn generate(
     State(app): State<Shared>,
+    caller: Caller,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     RequestId(request_id): RequestId,
     links: Links,
@@ -63,7 +66,7 @@ pub(crate) async fn generate(
         }
     };
     let left = app.video_rate.take(peer.ip())?;
-    let accepted = accept(&app, CreateTask::plain(&**kind, input, &request_id, key)).await?;
+    let accepted = accept(&app, CreateTask::plain(&**kind, input, caller.project, &request_id, key)).await?;
 
     let artifacts = artifacts(&app, &accepted.task).await;
     let view = VideoView::new(accepted.task, artifacts, &links);

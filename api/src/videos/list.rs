@@ -7,7 +7,7 @@ use axum::{
 use jobs_store::Filter;
 
 use super::{KIND, VideoList, VideoView, view::VideoStatus};
-use crate::{app::Shared, cursor, links::Links, problem::Problem, query::Query};
+use crate::{app::Shared, caller::Caller, cursor, links::Links, problem::Problem, query::Query};
 
 const LIMIT: i64 = 20;
 const LIMIT_MAX: i64 = 100;
@@ -18,6 +18,7 @@ const LIMIT_MAX: i64 = 100;
     path = "/videos/tasks",
     operation_id = "listVideos",
     tag = "videos",
+    security(("key" = ["tasks:read"])),
     params(
         ("status" = Option<String>, Query, pattern = "^(pending|processing|completed|failed)$", description = "Only videos of this status: `pending`, `processing`, `completed` or `failed`."),
         ("limit" = Option<u32>, Query, description = "So many at most; 20 when left out.", minimum = 1, maximum = 100),
@@ -28,6 +29,7 @@ const LIMIT_MAX: i64 = 100;
 )]
 pub(crate) async fn list(
     State(app): State<Shared>,
+    caller: Caller,
     RawQuery(query): RawQuery,
     links: Links,
 ) -> Result<Json<VideoList>, Problem> {
@@ -46,9 +48,9 @@ pub(crate) async fn list(
     query.finish()?;
 
     let filter = Filter { states: states.unwrap_or_default(), kind: Some(KIND.to_owned()), ..Filter::default() };
-    let page = app.store.list(&filter, before, u32::try_from(limit).unwrap_or(1)).await?;
+    let page = app.store.list(caller.project, &filter, before, u32::try_from(limit).unwrap_or(1)).await?;
     let ids: Vec<_> = page.tasks.iter().map(|task| task.id).collect();
-    let mut artifacts = app.store.artifacts_of(&ids).await?;
+    let mut artifacts = app.store.artifacts_of(caller.project, &ids).await?;
     let tasks = page.tasks.into_iter().map(|task| {
         let artifacts = artifacts.remove(&task.id).unwrap_or_default();
         VideoView::new(task, artifacts, &links)

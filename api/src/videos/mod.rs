@@ -14,15 +14,15 @@ pub(crate) use error::ErrorBody;
 pub(crate) use rate::RateLimit;
 pub(crate) use view::{VideoList, VideoView};
 
-use jobs_core::{Task, TaskId};
+use jobs_core::{ProjectId, Task, TaskId};
 
 use crate::{app::App, problem::Problem};
 
 /// The kind of all videos.
 pub(crate) const KIND: &str = "video.generate";
 
-/// The task of a video.
-pub(crate) async fn find(app: &App, id: TaskId) -> Result<Task, Problem> {
-    let task = app.store.get(id).await?;
+/// The task of a video of a project.
+pub(crate) async fn find(app: &App, project: ProjectId, id: TaskId) -> Result<Task, Problem> {
+    let task = app.store.get(project, id).await?;
     if task.kind == KIND { Ok(task) } else { Err(Problem::no_task(&id.to_string())) }
 }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::ensure;
-use jobs_core::{RetryPolicy, TaskId, Ticket, WorkerId};
+use jobs_core::{GroupKey, ProjectId, RetryPolicy, TaskId, Ticket, WorkerId};
 use jobs_queue::Queue;
 use jobs_store::{Store, StoreConfig};
 use sqlx::types::Uuid;
@@ -121,7 +121,7 @@ fn tickets(first: u64, count: u64) -> Vec<Ticket> {
     let ticket = |number: u64| Ticket {
         task: id(number),
         queue: QUEUE.to_owned(),
-        group: "default".to_owned(),
+        group: GroupKey::new(ProjectId::DEFAULT, "default"),
         priority: 0,
         ready_ms: (BASE_MS + number).cast_signed(),
     };

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::ensure;
-use jobs_core::{TaskId, Ticket};
+use jobs_core::{GroupKey, ProjectId, TaskId, Ticket};
 use jobs_queue::Queue;
 
 use super::REDIS;
@@ -24,7 +24,7 @@ pub(crate) async fn redis_commands(stage: &Stage) -> anyhow::Result<Vec<Figure>>
     let ticket = |number: usize| Ticket {
         task: TaskId::new(),
         queue: QUEUE.to_owned(),
-        group: "default".to_owned(),
+        group: GroupKey::new(ProjectId::DEFAULT, "default"),
         priority: 0,
         ready_ms: i64::try_from(number).unwrap_or_default(),
     };

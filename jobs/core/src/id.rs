@@ -83,6 +83,11 @@ id!(
     "task_"
 );
 id!(
+    /// A project as clients call it, `proj_…`.
+    ProjectUid,
+    "proj_"
+);
+id!(
     /// One life of a worker process, from its registration to its end. A restarted worker is a new incarnation.
     WorkerId,
     "wrk_"

@@ -6,13 +6,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use time::OffsetDateTime;
 
-use crate::{Progress, RetryPolicy, State, TaskId, WorkerId};
+use crate::{GroupKey, Progress, ProjectId, RetryPolicy, State, TaskId, WorkerId};
 
 /// A task as it is submitted. What a client left out is filled in already.
 #[derive(Debug, Clone)]
 pub struct NewTask {
     /// Its name, made by whoever accepts it.
     pub id: TaskId,
+    /// The project that it belongs to.
+    pub project: ProjectId,
     /// Which kind of job it is.
     pub kind: String,
     /// Which queue it waits in.
@@ -69,6 +71,8 @@ pub struct Idempotency {
 pub struct Task {
     /// Its name.
     pub id: TaskId,
+    /// The project that it belongs to.
+    pub project: ProjectId,
     /// Which kind of job it is.
     pub kind: String,
     /// Which queue it waits in.
@@ -125,6 +129,22 @@ pub struct Task {
     pub deadline: Option<OffsetDateTime>,
     /// Counts every change that can be seen; also the number of its last history row.
     pub seq: i64,
+}
+
+impl NewTask {
+    /// The group of this task as the index calls it.
+    #[must_use]
+    pub fn group_key(&self) -> GroupKey {
+        GroupKey::new(self.project, &self.group)
+    }
+}
+
+impl Task {
+    /// The group of this task as the index calls it.
+    #[must_use]
+    pub fn group_key(&self) -> GroupKey {
+        GroupKey::new(self.project, &self.group)
+    }
 }
 
 /// Which sort of end an attempt came to when it did not succeed.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobs_core::integrity::Place;
+use jobs_core::{GroupKey, integrity::Place};
 
 use crate::{Queue, QueueError, Taken, queue::BATCH, script};
 
@@ -17,7 +17,7 @@ pub struct Walk {
     stage: Stage,
     cursor: u64,
     /// Groups that were found and are still to be looked at, with a cursor in each.
-    groups: Vec<(String, u64)>,
+    groups: Vec<(GroupKey, u64)>,
 }
 
 /// Where a walk is.
@@ -89,7 +89,7 @@ impl Queue {
         if stage == Stage::Held {
             return Ok(members.iter().filter_map(|entry| Taken::read(entry)).collect());
         }
-        let groups = members.into_iter().filter_map(|group| String::from_utf8(group).ok());
+        let groups = members.into_iter().filter_map(|group| String::from_utf8(group).ok().map(GroupKey::read));
         walk.groups = groups.map(|group| (group, 0)).collect();
         Ok(Vec::new())
     }
@@ -100,7 +100,7 @@ impl Queue {
             let Some((group, cursor)) = walk.groups.last_mut().filter(|_| page.len() < BATCH) else { break };
             let key = format!("{}:ready:{group}", self.base(queue));
             let (next, ids) = self.scan("ZSCAN", &key, *cursor).await?;
-            page.extend(ids.into_iter().filter_map(|id| Taken::read(&[&id, group.as_bytes()].concat())));
+            page.extend(ids.into_iter().filter_map(|id| Taken::read(&[&id, group.as_str().as_bytes()].concat())));
             *cursor = next;
             if next == 0 {
                 walk.groups.pop();
@@ -128,7 +128,7 @@ impl Queue {
         for batch in tasks.chunks(BATCH) {
             let mut script = self.script(&script::PLACES, queue);
             for Taken { task, group } in batch {
-                script.arg(task.0.as_bytes()).arg(group);
+                script.arg(task.0.as_bytes()).arg(group.as_str());
             }
             let said: Vec<i64> = script.invoke_async(&mut self.connection()).await?;
             places.extend(said.chunks_exact(3).map(|said| Place {

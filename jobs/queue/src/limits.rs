@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jobs_core::{GroupSettings, QueueSettings};
+use jobs_core::{GroupKey, GroupSettings, QueueSettings};
 
 use crate::{Queue, QueueError, queue::BATCH, script};
 
@@ -29,7 +29,7 @@ impl Queue {
         &self,
         queue: &str,
         settings: &QueueSettings,
-        groups: &BTreeMap<String, GroupSettings>,
+        groups: &BTreeMap<GroupKey, GroupSettings>,
     ) -> Result<(), QueueError> {
         let key = format!("{}:limits", self.base(queue));
         let mut pipe = redis::pipe();
@@ -74,7 +74,7 @@ impl Queue {
     ///
     /// # Errors
     /// When Redis is not available.
-    pub async fn group_depths(&self, queue: &str, groups: &[&str]) -> Result<Vec<(u64, u64)>, QueueError> {
+    pub async fn group_depths(&self, queue: &str, groups: &[&GroupKey]) -> Result<Vec<(u64, u64)>, QueueError> {
         let base = self.base(queue);
         let mut depths = Vec::with_capacity(groups.len());
         for batch in groups.chunks(BATCH) {
@@ -83,9 +83,10 @@ impl Queue {
                 pipe.cmd("ZCARD").arg(format!("{base}:ready:{group}"));
             }
             let ready: Vec<u64> = pipe.query_async(&mut self.connection()).await?;
+            let names: Vec<&str> = batch.iter().map(|group| group.as_str()).collect();
             let running: Vec<Option<u64>> = redis::cmd("HMGET")
                 .arg(format!("{base}:running"))
-                .arg(batch)
+                .arg(names)
                 .query_async(&mut self.connection())
                 .await?;
             depths.extend(ready.into_iter().zip(running.into_iter().map(Option::unwrap_or_default)));

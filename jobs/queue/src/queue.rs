@@ -18,12 +18,14 @@
 //! | `:wake` | list | tokens; each wakes one worker |
 //! | `:vtime` | number | the present, in virtual time |
 //!
+//! A group is called by its [`GroupKey`]: groups of two projects never meet.
+//!
 //! And for all queues together `<prefix>:epoch`, which is gone when the index is, and the channel `<prefix>:changed`, which says the ids of
 //! tasks that changed.
 
 use std::time::Duration;
 
-use jobs_core::{TaskId, Ticket, limits::AGING_MS};
+use jobs_core::{GroupKey, TaskId, Ticket, limits::AGING_MS};
 use redis::{
     Client, Script, ScriptInvocation,
     aio::{ConnectionManager, ConnectionManagerConfig},
@@ -100,7 +102,10 @@ impl Queue {
                 let mut push = self.script(&script::PUSH, queue);
                 push.arg(AGING_MS).arg(u8::from(may_be_held));
                 for ticket in batch {
-                    push.arg(ticket.task.0.as_bytes()).arg(&ticket.group).arg(ticket.priority).arg(ticket.ready_ms);
+                    push.arg(ticket.task.0.as_bytes())
+                        .arg(ticket.group.as_str())
+                        .arg(ticket.priority)
+                        .arg(ticket.ready_ms);
                 }
                 let _added: u64 = push.invoke_async(&mut self.connection()).await?;
             }
@@ -144,7 +149,7 @@ impl Queue {
         for batch in taken.chunks(BATCH) {
             let mut hold = self.script(&script::HOLD, queue);
             for taken in batch {
-                hold.arg(taken.task.0.as_bytes()).arg(&taken.group);
+                hold.arg(taken.task.0.as_bytes()).arg(taken.group.as_str());
             }
             let () = hold.invoke_async(&mut self.connection()).await?;
         }
@@ -155,9 +160,9 @@ impl Queue {
     ///
     /// # Errors
     /// When Redis is not available; whoever claims the task will find that it does not wait any more.
-    pub async fn withdraw(&self, queue: &str, group: &str, task: TaskId) -> Result<(), QueueError> {
+    pub async fn withdraw(&self, queue: &str, group: &GroupKey, task: TaskId) -> Result<(), QueueError> {
         let mut withdraw = self.script(&script::WITHDRAW, queue);
-        let () = withdraw.arg(task.0.as_bytes()).arg(group).invoke_async(&mut self.connection()).await?;
+        let () = withdraw.arg(task.0.as_bytes()).arg(group.as_str()).invoke_async(&mut self.connection()).await?;
         Ok(())
     }
 
@@ -173,7 +178,7 @@ impl Queue {
             let mut script = self.script(&script::MISSING, queue);
             script.arg(age_ms);
             for ticket in batch {
-                script.arg(ticket.task.0.as_bytes()).arg(&ticket.group);
+                script.arg(ticket.task.0.as_bytes()).arg(ticket.group.as_str());
             }
             let numbers: Vec<usize> = script.invoke_async(&mut self.connection()).await?;
             missing.extend(numbers.into_iter().filter_map(|number| batch.get(number)).cloned());

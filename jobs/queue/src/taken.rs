@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobs_core::TaskId;
+use jobs_core::{GroupKey, TaskId};
 use uuid::Uuid;
 
 /// A task that was taken from its group.
@@ -11,7 +11,7 @@ pub struct Taken {
     /// The task.
     pub task: TaskId,
     /// The group it was taken from.
-    pub group: String,
+    pub group: GroupKey,
 }
 
 /// What a claim brought.
@@ -26,13 +26,16 @@ pub struct Turn {
 impl Taken {
     /// Its entry among those that are held: the 16 bytes of the id, and the group.
     pub(crate) fn entry(&self) -> Vec<u8> {
-        [self.task.0.as_bytes(), self.group.as_bytes()].concat()
+        [self.task.0.as_bytes(), self.group.as_str().as_bytes()].concat()
     }
 
     /// What is no entry of ours is somebody else's: it is left alone.
     pub(crate) fn read(entry: &[u8]) -> Option<Self> {
         let (id, group) = entry.split_at_checked(16)?;
-        Some(Self { task: TaskId(Uuid::from_slice(id).ok()?), group: String::from_utf8(group.to_vec()).ok()? })
+        Some(Self {
+            task: TaskId(Uuid::from_slice(id).ok()?),
+            group: GroupKey::read(String::from_utf8(group.to_vec()).ok()?),
+        })
     }
 }
 
@@ -43,7 +46,7 @@ mod tests {
     #[test]
     fn an_entry_says_the_task_and_its_group() {
         for group in ["default", "", "größe"] {
-            let taken = Taken { task: TaskId::new(), group: group.to_owned() };
+            let taken = Taken { task: TaskId::new(), group: GroupKey::read(group.to_owned()) };
             assert_eq!(Taken::read(&taken.entry()), Some(taken));
         }
         assert_eq!(Taken::read(b"something else"), None);

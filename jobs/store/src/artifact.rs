@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use jobs_core::{TaskId, WorkerId};
+use jobs_core::{ProjectId, TaskId, WorkerId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -69,19 +69,23 @@ impl Store {
         Ok(added.is_some())
     }
 
-    /// The files of the attempt that succeeded, by name; none while there is none.
+    /// The files of the attempt of a project's task that succeeded, by name; none while there is none.
     ///
     /// # Errors
     /// When Postgres is not available.
-    pub async fn artifacts(&self, task: TaskId) -> Result<Vec<Artifact>, StoreError> {
-        Ok(self.artifacts_of(&[task]).await?.remove(&task).unwrap_or_default())
+    pub async fn artifacts(&self, project: ProjectId, task: TaskId) -> Result<Vec<Artifact>, StoreError> {
+        Ok(self.artifacts_of(project, &[task]).await?.remove(&task).unwrap_or_default())
     }
 
-    /// The files of those of `tasks` that have succeeded, by task and by name.
+    /// The files of those of `tasks` that are of a project and have succeeded, by task and by name.
     ///
     /// # Errors
     /// When Postgres is not available.
-    pub async fn artifacts_of(&self, tasks: &[TaskId]) -> Result<HashMap<TaskId, Vec<Artifact>>, StoreError> {
+    pub async fn artifacts_of(
+        &self,
+        project: ProjectId,
+        tasks: &[TaskId],
+    ) -> Result<HashMap<TaskId, Vec<Artifact>>, StoreError> {
         if tasks.is_empty() {
             return Ok(HashMap::new());
         }
@@ -91,8 +95,9 @@ impl Store {
             sqlx::query!(
                 "SELECT a.task_id, a.name, a.epoch, a.content_type, a.size_bytes, a.sha256, a.created_at
                 FROM artifacts a JOIN tasks t ON t.id = a.task_id AND t.epoch = a.epoch
-                WHERE a.task_id = ANY($1) AND t.state = 'succeeded' ORDER BY a.name",
+                WHERE a.task_id = ANY($1) AND t.project = $2 AND t.state = 'succeeded' ORDER BY a.name",
                 &ids,
+                project.0,
             ),
             fetch_all
         )?;

@@ -5,7 +5,10 @@ use std::time::Duration;
 use jobs_core::{State, TaskId, Ticket, task::SUSPECT_LOSSES};
 use uuid::Uuid;
 
-use crate::{Store, StoreError, row::millis};
+use crate::{
+    Store, StoreError,
+    row::{group_key, millis},
+};
 
 /// A place in the order of queued tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,7 +32,7 @@ impl Store {
         let rows = run!(
             self,
             sqlx::query!(
-                r#"SELECT id, queue, "group", priority, (extract(epoch FROM queued_at) * 1000000)::bigint AS "ready_us!"
+                r#"SELECT id, project, queue, "group", priority, (extract(epoch FROM queued_at) * 1000000)::bigint AS "ready_us!"
                 FROM tasks
                 WHERE state = 'queued' AND queued_at <= now() - $4::bigint * interval '1 millisecond'
                     AND (queued_at, id) > ('epoch'::timestamptz + $1::bigint * interval '1 microsecond', $2)
@@ -46,7 +49,7 @@ impl Store {
             Ok(Ticket {
                 task: TaskId(row.id),
                 queue: row.queue,
-                group: row.group,
+                group: group_key(row.project, &row.group),
                 priority: u8::try_from(row.priority).map_err(StoreError::broken)?,
                 ready_ms: row.ready_us / 1_000,
             })
@@ -62,7 +65,7 @@ impl Store {
         let rows = run!(
             self,
             sqlx::query!(
-                r#"SELECT id, queue, "group", priority,
+                r#"SELECT id, project, queue, "group", priority,
                     (extract(epoch FROM COALESCE(queued_at, created_at)) * 1000)::bigint AS "ready_ms!"
                 FROM tasks WHERE state IN ('running', 'canceling') AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2"#,
                 after.map(|id| id.0) as Option<Uuid>,
@@ -74,7 +77,7 @@ impl Store {
             Ok(Ticket {
                 task: TaskId(row.id),
                 queue: row.queue,
-                group: row.group,
+                group: group_key(row.project, &row.group),
                 priority: u8::try_from(row.priority).map_err(StoreError::broken)?,
                 ready_ms: row.ready_ms,
             })
@@ -95,7 +98,7 @@ impl Store {
                 r#"SELECT id FROM tasks t WHERE state = 'queued' AND queue = $1 AND lost >= 2
                     AND (deadline IS NULL OR deadline > now())
                     AND NOT EXISTS (SELECT FROM queues WHERE name = $1 AND limits_starts(settings))
-                    AND NOT EXISTS (SELECT FROM queue_groups g WHERE g.queue = $1 AND g."group" = t."group"
+                    AND NOT EXISTS (SELECT FROM queue_groups g WHERE g.queue = $1 AND g."group" = qualified(t.project, t."group")
                         AND limits_starts(g.settings))
                 ORDER BY queued_at LIMIT 1"#,
                 queue,
@@ -114,7 +117,7 @@ impl Store {
         let rows = run!(
             self,
             sqlx::query!(
-                r#"SELECT id, queue, "group", priority, state,
+                r#"SELECT id, project, queue, "group", priority, state,
                     (extract(epoch FROM COALESCE(queued_at, created_at)) * 1000)::bigint AS "ready_ms!"
                 FROM tasks WHERE id = ANY($1)"#,
                 &ids
@@ -125,7 +128,7 @@ impl Store {
             let ready = Ticket {
                 task: TaskId(row.id),
                 queue: row.queue,
-                group: row.group,
+                group: group_key(row.project, &row.group),
                 priority: u8::try_from(row.priority).map_err(StoreError::broken)?,
                 ready_ms: row.ready_ms,
             };

@@ -1,6 +1,6 @@
 //! The history of a task: rows that are added and never changed.
 
-use jobs_core::{State, TaskId};
+use jobs_core::{ProjectId, State, TaskId};
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -59,20 +59,29 @@ pub struct EventRow {
 }
 
 impl Store {
-    /// The history of a task after row `after`, in order, at most `limit` rows.
+    /// The history of a task of a project after row `after`, in order, at most `limit` rows. None when the project has no such task.
     ///
     /// # Errors
     /// When Postgres is not available.
-    pub async fn events(&self, task: TaskId, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+    pub async fn events(
+        &self,
+        project: ProjectId,
+        task: TaskId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<EventRow>, StoreError> {
         let rows = run!(
             self,
             sqlx::query!(
                 r#"SELECT seq AS "seq!", at AS "at!", type AS "type!", event, state, attempt AS "attempt!",
                     data AS "data: Json<Box<RawValue>>"
-                FROM task_history WHERE task_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"#,
+                FROM task_history
+                WHERE task_id = $1 AND seq > $2 AND EXISTS (SELECT FROM tasks WHERE id = $1 AND project = $4)
+                ORDER BY seq LIMIT $3"#,
                 task.0,
                 after,
                 i64::from(limit),
+                project.0,
             ),
             fetch_all
         )?;

@@ -6,7 +6,10 @@ use jobs_core::{Defect, State, TaskId, Ticket, integrity::Standing, task::SUSPEC
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Store, StoreError, row::millis};
+use crate::{
+    Store, StoreError,
+    row::{group_key, millis},
+};
 
 /// What the rows say of a task.
 #[derive(Debug, Clone)]
@@ -53,7 +56,7 @@ impl Store {
         let rows = run!(
             self,
             sqlx::query!(
-                r#"SELECT id, queue, "group", priority, state, seq, lost,
+                r#"SELECT id, project, queue, "group", priority, state, seq, lost,
                     (extract(epoch FROM COALESCE(queued_at, created_at)) * 1000000)::bigint AS "ready_us!",
                     EXISTS (SELECT FROM workers w WHERE w.id = t.worker AND w.ended_at IS NULL) AS "lives!"
                 FROM tasks t WHERE id = ANY($1)"#,
@@ -73,7 +76,8 @@ impl Store {
             let priority = u8::try_from(row.priority).map_err(StoreError::broken)?;
             // Cut off as in `Store::queued`, not rounded: the two are compared.
             let ready_ms = row.ready_us / 1_000;
-            let ticket = Ticket { task, queue: row.queue, group: row.group, priority, ready_ms };
+            let ticket =
+                Ticket { task, queue: row.queue, group: group_key(row.project, &row.group), priority, ready_ms };
             let is_alone = row.lost.unsigned_abs() >= SUSPECT_LOSSES;
             Ok((task, Stand { standing, seq: row.seq, ticket, is_alone }))
         });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jobs_core::{GroupSettings, QueueSettings};
+use jobs_core::{GroupKey, GroupSettings, QueueSettings};
 use sqlx::types::Json;
 
 use crate::{Store, StoreError};
@@ -35,11 +35,11 @@ impl Store {
         Ok(queues.map(|row| QueueRow { name: row.name, settings: row.settings.0, version: row.version }).collect())
     }
 
-    /// What was said of groups of a queue.
+    /// What was said of groups of a queue, of all projects.
     ///
     /// # Errors
     /// When Postgres is not available.
-    pub async fn groups(&self, queue: &str) -> Result<BTreeMap<String, GroupSettings>, StoreError> {
+    pub async fn groups(&self, queue: &str) -> Result<BTreeMap<GroupKey, GroupSettings>, StoreError> {
         let rows = run!(
             self,
             sqlx::query!(
@@ -48,7 +48,7 @@ impl Store {
             ),
             fetch_all
         )?;
-        Ok(rows.into_iter().map(|row| (row.group, row.settings.0)).collect())
+        Ok(rows.into_iter().map(|row| (GroupKey::read(row.group), row.settings.0)).collect())
     }
 
     /// Replaces the settings of a queue.
@@ -95,7 +95,7 @@ impl Store {
     pub async fn set_group(
         &self,
         queue: &str,
-        group: &str,
+        group: &GroupKey,
         settings: Option<&GroupSettings>,
     ) -> Result<(), StoreError> {
         // The row of the queue first: it makes two changes of one queue take turns.
@@ -111,7 +111,7 @@ impl Store {
                 INSERT INTO queue_groups (queue, "group", settings) SELECT name, $2, $3 FROM touched WHERE $3 IS NOT NULL
                 ON CONFLICT (queue, "group") DO UPDATE SET settings = EXCLUDED.settings"#,
                 queue,
-                group,
+                group.as_str(),
                 settings.map(Json) as _,
             ),
             execute

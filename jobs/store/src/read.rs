@@ -1,6 +1,6 @@
 //! Reading tasks.
 
-use jobs_core::{State, Task, TaskId};
+use jobs_core::{ProjectId, State, Task, TaskId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -37,21 +37,37 @@ pub struct Page {
 }
 
 impl Store {
-    /// A task as it stands.
+    /// A task of a project as it stands.
+    ///
+    /// # Errors
+    /// When the project has no such task, or Postgres is not available.
+    pub async fn get(&self, project: ProjectId, id: TaskId) -> Result<Task, StoreError> {
+        let query = task_query!("SELECT", "FROM tasks WHERE id = $1 AND project = $2", id.0, project.0);
+        let row = run!(self, query, fetch_optional)?;
+        row.ok_or(StoreError::NotFound(id))?.try_into()
+    }
+
+    /// A task as it stands, whosoever it is: for our own processes, not for what clients ask.
     ///
     /// # Errors
     /// When there is no such task, or Postgres is not available.
-    pub async fn get(&self, id: TaskId) -> Result<Task, StoreError> {
+    pub async fn find(&self, id: TaskId) -> Result<Task, StoreError> {
         let row = run!(self, task_query!("SELECT", "FROM tasks WHERE id = $1", id.0), fetch_optional)?;
         row.ok_or(StoreError::NotFound(id))?.try_into()
     }
 
-    /// The tasks that pass `filter`, the newest first, at most `limit` of them, older than `before`. Stable while tasks
+    /// The tasks of a project that pass `filter`, the newest first, at most `limit` of them, older than `before`. Stable while tasks
     /// come in.
     ///
     /// # Errors
     /// When Postgres is not available.
-    pub async fn list(&self, filter: &Filter, before: Option<TaskId>, limit: u32) -> Result<Page, StoreError> {
+    pub async fn list(
+        &self,
+        project: ProjectId,
+        filter: &Filter,
+        before: Option<TaskId>,
+        limit: u32,
+    ) -> Result<Page, StoreError> {
         let states: Option<Vec<String>> =
             (!filter.states.is_empty()).then(|| filter.states.iter().map(|state| state.name().to_owned()).collect());
         let metadata = (!filter.metadata.is_empty()).then(|| serde_json::Value::Object(filter.metadata.clone()));
@@ -60,7 +76,7 @@ impl Store {
             task_query!(
                 "SELECT",
                 r#"FROM tasks
-                WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text[] IS NULL OR state = ANY($2))
+                WHERE project = $11 AND ($1::uuid IS NULL OR id < $1) AND ($2::text[] IS NULL OR state = ANY($2))
                     AND ($3::text IS NULL OR kind = $3) AND ($4::text IS NULL OR queue = $4)
                     AND ($5::text IS NULL OR "group" = $5) AND ($6::text IS NULL OR $6 = ANY(tags))
                     AND ($7::jsonb IS NULL OR metadata @> $7) AND ($8::timestamptz IS NULL OR created_at >= $8)
@@ -76,6 +92,7 @@ impl Store {
                 filter.created_after as Option<OffsetDateTime>,
                 filter.created_before as Option<OffsetDateTime>,
                 i64::from(limit) + 1,
+                project.0,
             ),
             fetch_all
         )?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobs_core::{Progress, RetryPolicy, Task, TaskError, TaskId, WorkerId};
+use jobs_core::{GroupKey, Progress, ProjectId, RetryPolicy, Task, TaskError, TaskId, WorkerId};
 use serde_json::{Map, Value, value::RawValue};
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -20,6 +20,7 @@ pub(crate) type Retry = Json<RetryPolicy>;
 /// A row of `tasks`, as it lies there. Its columns are listed once, in `task_query!`.
 pub(crate) struct TaskRow {
     pub(crate) id: Uuid,
+    pub(crate) project: i32,
     pub(crate) kind: String,
     pub(crate) queue: String,
     pub(crate) group: String,
@@ -56,7 +57,7 @@ macro_rules! task_query {
         sqlx::query_as!(
             $crate::row::TaskRow,
             $head + r#"
-                id as "id!", kind as "kind!", queue as "queue!", "group" as "group!", priority as "priority!",
+                id as "id!", project as "project!", kind as "kind!", queue as "queue!", "group" as "group!", priority as "priority!",
                 state as "state!", input as "input!: crate::row::Raw",
                 output as "output: crate::row::Raw",
                 error as "error: crate::row::Error",
@@ -78,6 +79,7 @@ impl TryFrom<TaskRow> for Task {
     fn try_from(row: TaskRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: TaskId(row.id),
+            project: ProjectId(row.project),
             kind: row.kind,
             queue: row.queue,
             group: row.group,
@@ -108,6 +110,11 @@ impl TryFrom<TaskRow> for Task {
             seq: row.seq,
         })
     }
+}
+
+/// The group of a row as the index calls it.
+pub(crate) fn group_key(project: i32, group: &str) -> GroupKey {
+    GroupKey::new(ProjectId(project), group)
 }
 
 /// A duration as Postgres is told it.

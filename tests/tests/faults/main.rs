@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use e2e::{Client, Process, System, eventually};
 use futures::{StreamExt as _, stream};
-use jobs_core::{NewTask, RetryPolicy, TaskId, task::Start};
+use jobs_core::{NewTask, ProjectId, RetryPolicy, TaskId, task::Start};
 use reqwest::Method;
 use serde_json::{Map, Value, json, value::RawValue};
 
@@ -67,6 +67,7 @@ async fn submit_many(client: &Client, count: usize, input: &Value) -> Vec<String
 fn new_task(start: Option<Start>) -> NewTask {
     NewTask {
         id: TaskId::new(),
+        project: ProjectId::DEFAULT,
         kind: "echo".into(),
         queue: "default".into(),
         group: "default".into(),

@@ -7,7 +7,7 @@ use std::{
 
 use e2e::{Database, eventually};
 use jobs_core::{
-    Event, LogLevel, NewTask, Progress, RetryPolicy, TaskId, WorkerId,
+    Event, LogLevel, NewTask, Progress, ProjectId, RetryPolicy, TaskId, WorkerId,
     task::{Idempotency, SUSPECT_LOSSES, Start},
 };
 use jobs_store::{
@@ -119,7 +119,7 @@ impl<'a> Subject<'a> {
             Call::Report { claim, lines } => self.report(reference, *claim, *lines).await,
             Call::Cancel { task } => {
                 let Some(number) = reference.task(*task) else { return Answer::Nothing };
-                match store.cancel(self.tasks[number]).await {
+                match store.cancel(ProjectId::DEFAULT, self.tasks[number]).await {
                     Ok(task) => Answer::Canceled(Some(task.state)),
                     Err(StoreError::Refused(_)) => Answer::Canceled(None),
                     Err(error) => panic!("cancel: {error:?}"),
@@ -173,6 +173,7 @@ impl<'a> Subject<'a> {
     async fn submit(&mut self, key: Option<(u8, u8)>, later: bool, deadline: bool) -> Answer {
         let new = NewTask {
             id: TaskId::new(),
+            project: ProjectId::DEFAULT,
             kind: "echo".into(),
             queue: "default".into(),
             group: "default".into(),
@@ -222,7 +223,7 @@ impl<'a> Subject<'a> {
     /// Whether a row and its history are as they should be.
     async fn compare(&self, number: usize, row: &Row) {
         let id = self.tasks[number];
-        let task = self.store.get(id).await.expect("the row");
+        let task = self.store.get(ProjectId::DEFAULT, id).await.expect("the row");
         let epoch: i32 = sqlx::query_scalar("SELECT epoch FROM tasks WHERE id = $1")
             .bind(id.0)
             .fetch_one(&self.database.pool)
@@ -234,7 +235,7 @@ impl<'a> Subject<'a> {
         assert_eq!(seen, foretold, "state, epoch, attempt, lost, worker, output of task {number}");
         assert_eq!(task.finished_at.is_some(), row.state.is_terminal(), "the end of task {number}");
 
-        let events = self.store.events(id, 0, ALL).await.expect("the history");
+        let events = self.store.events(ProjectId::DEFAULT, id, 0, ALL).await.expect("the history");
         let numbers: Vec<i64> = events.iter().map(|event| event.seq).collect();
         assert!(numbers.iter().copied().eq(1..=task.seq), "the numbers of the history of task {number}: {numbers:?}");
         let entry = |event: jobs_store::EventRow| -> Entry {

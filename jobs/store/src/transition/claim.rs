@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use jobs_core::{RetryPolicy, TaskId, WorkerId, task::SUSPECT_LOSSES};
+use jobs_core::{GroupKey, RetryPolicy, TaskId, WorkerId, task::SUSPECT_LOSSES};
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, row::group_key};
 
 /// A task that a worker holds: all it needs to run one attempt.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Claim {
     /// Which kind of job it is.
     pub kind: String,
     /// The group it was taken from.
-    pub group: String,
+    pub group: GroupKey,
     /// Its input.
     pub input: Box<RawValue>,
     /// Which attempt this is, from 1.
@@ -53,6 +53,7 @@ struct ClaimedRow {
     id: Uuid,
     epoch: i32,
     kind: String,
+    project: i32,
     group: String,
     input: Json<Box<RawValue>>,
     attempt: i32,
@@ -75,7 +76,7 @@ macro_rules! claim_query {
                 history = history || moment(seq + 1, 'start', 'running', attempt + 1, epoch + 1, $1)
             WHERE (deadline IS NULL OR deadline > now())
                 AND EXISTS (SELECT FROM workers WHERE id = $1 AND ended_at IS NULL) AND " + $which + r#"
-            RETURNING id, epoch, kind, "group", input as "input: _", attempt, lost, max_attempts, retry as "retry: _",
+            RETURNING id, epoch, kind, project, "group", input as "input: _", attempt, lost, max_attempts, retry as "retry: _",
                 timeout_ms, request_id, queued_at"#,
             $($arg),+
         )
@@ -136,7 +137,7 @@ impl Store {
                     SELECT id FROM tasks t
                     WHERE state = 'queued' AND queue = $2 AND lost < $4 AND (deadline IS NULL OR deadline > now())
                         AND NOT EXISTS (SELECT FROM queues WHERE name = $2 AND limits_starts(settings))
-                        AND NOT EXISTS (SELECT FROM queue_groups g WHERE g.queue = $2 AND g."group" = t."group"
+                        AND NOT EXISTS (SELECT FROM queue_groups g WHERE g.queue = $2 AND g."group" = qualified(t.project, t."group")
                             AND limits_starts(g.settings))
                     ORDER BY queued_at, id LIMIT $3 FOR UPDATE OF t SKIP LOCKED))
                 AND state || '' = 'queued'"#,
@@ -173,7 +174,7 @@ impl From<ClaimedRow> for Claim {
             task: TaskId(row.id),
             epoch: row.epoch,
             kind: row.kind,
-            group: row.group,
+            group: group_key(row.project, &row.group),
             input: row.input.0,
             attempt: row.attempt.unsigned_abs(),
             lost: row.lost.unsigned_abs(),

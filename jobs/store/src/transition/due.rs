@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jobs_core::{TaskId, Ticket};
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, row::group_key};
 
 impl Store {
     /// Moves at most `limit` tasks whose time has come to their queues, the earliest first.
@@ -23,7 +23,7 @@ impl Store {
                 UPDATE tasks t SET state = 'queued', queued_at = now(), seq = t.seq + 1,
                     history = t.history || moment(t.seq + 1, 'due', 'queued', t.attempt, t.epoch)
                 FROM picked WHERE t.id = picked.id
-                RETURNING t.id, queue, "group", priority, (extract(epoch FROM queued_at) * 1000)::bigint AS "ready_ms!""#,
+                RETURNING t.id, project, queue, "group", priority, (extract(epoch FROM queued_at) * 1000)::bigint AS "ready_ms!""#,
                 i64::from(limit),
             ),
             fetch_all
@@ -32,7 +32,7 @@ impl Store {
             Ok(Ticket {
                 task: TaskId(row.id),
                 queue: row.queue,
-                group: row.group,
+                group: group_key(row.project, &row.group),
                 priority: u8::try_from(row.priority).map_err(StoreError::broken)?,
                 ready_ms: row.ready_ms,
             })

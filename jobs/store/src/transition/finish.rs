@@ -10,7 +10,10 @@ use jobs_core::{Event, State, TaskError, TaskId, Ticket, WorkerId};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::{Channel, Store, StoreError, row::millis};
+use crate::{
+    Channel, Store, StoreError,
+    row::{group_key, millis},
+};
 
 /// How one attempt ended.
 #[derive(Debug, Clone)]
@@ -110,7 +113,7 @@ impl Store {
                 -- everything that the worker holds, or that ever waited since the last vacuum.
                 WHERE t.id = said.id AND t.epoch = said.epoch AND t.worker = $1
                     AND (t.state || '' = 'canceling' OR (t.state || '' = 'running' AND said.if_running IS NOT NULL))
-                RETURNING t.id, t.epoch, state, queue, "group", priority,
+                RETURNING t.id, t.epoch, state, project, queue, "group", priority,
                     (extract(epoch FROM queued_at) * 1000)::bigint AS ready_ms"#,
                 worker.0,
                 &ids,
@@ -134,7 +137,7 @@ impl Store {
                 finished.ready.push(Ticket {
                     task: TaskId(row.id),
                     queue: row.queue,
-                    group: row.group,
+                    group: group_key(row.project, &row.group),
                     priority: u8::try_from(row.priority).map_err(StoreError::broken)?,
                     ready_ms: row.ready_ms.unwrap_or_default(),
                 });

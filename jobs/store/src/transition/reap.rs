@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use jobs_core::{State, TaskId, Ticket, task::POISON_LOSSES};
 
-use crate::{Store, StoreError, row::millis};
+use crate::{
+    Store, StoreError,
+    row::{group_key, millis},
+};
 
 /// What was taken back.
 #[derive(Debug, Clone, Default)]
@@ -77,7 +80,7 @@ impl Store {
                     history = t.history || moment(t.seq + 1, fates.event, fates.state, t.attempt, t.epoch, t.worker,
                         CASE WHEN fates.error IS NOT NULL THEN json_build_object('error', fates.error) END)
                 FROM fates WHERE t.id = fates.id
-                RETURNING t.id, t.state, queue, "group", priority, (extract(epoch FROM queued_at) * 1000)::bigint AS ready_ms"#,
+                RETURNING t.id, t.state, project, queue, "group", priority, (extract(epoch FROM queued_at) * 1000)::bigint AS ready_ms"#,
                 i64::from(limit),
                 POISON_LOSSES.cast_signed(),
             ),
@@ -92,7 +95,13 @@ impl Store {
             } else {
                 let priority = u8::try_from(row.priority).map_err(StoreError::broken)?;
                 let ready_ms = row.ready_ms.unwrap_or_default();
-                reaped.ready.push(Ticket { task, queue: row.queue, group: row.group, priority, ready_ms });
+                reaped.ready.push(Ticket {
+                    task,
+                    queue: row.queue,
+                    group: group_key(row.project, &row.group),
+                    priority,
+                    ready_ms,
+                });
             }
         }
         Ok(reaped)

@@ -40,7 +40,7 @@ impl Store {
         let before = |task: &NewTask| {
             let head = task.head.map_or(Some(task), |head| heads.get(&head).copied())?;
             let key = head.idempotency.as_ref()?;
-            let (fingerprint, first) = earlier.get(&key.key)?;
+            let (fingerprint, first) = earlier.get(&head.project.qualify(&key.key))?;
             let place = first.nth(task.id.0.as_u128().wrapping_sub(head.id.0.as_u128()));
             Some((key.fingerprint == *fingerprint, place))
         };
@@ -63,6 +63,7 @@ impl Store {
 
     async fn insert(&self, new: &[NewTask]) -> Result<HashMap<Uuid, Task>, StoreError> {
         let mut ids = Vec::with_capacity(new.len());
+        let mut projects = Vec::with_capacity(new.len());
         let mut kinds = Vec::with_capacity(new.len());
         let mut queues = Vec::with_capacity(new.len());
         let mut groups = Vec::with_capacity(new.len());
@@ -82,6 +83,7 @@ impl Store {
         let mut heads = Vec::with_capacity(new.len());
         for task in new {
             ids.push(task.id.0);
+            projects.push(task.project.0);
             kinds.push(task.kind.clone());
             queues.push(task.queue.clone());
             groups.push(task.group.clone());
@@ -109,20 +111,20 @@ impl Store {
                         ELSE now() + start_after_ms * interval '1 millisecond' END AS due
                     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::int[],
                         $8::text[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::timestamptz[], $13::text[],
-                        $14::text[], $15::text[], $16::text[], $17::bytea[], $18::uuid[])
+                        $14::text[], $15::text[], $16::text[], $17::bytea[], $18::uuid[], $19::int[])
                     AS asked (id, kind, queue, "group", priority, input, max_attempts, retry, timeout_ms, start_at,
-                        start_after_ms, deadline, tags, metadata, request_id, key, fingerprint, head)
+                        start_after_ms, deadline, tags, metadata, request_id, key, fingerprint, head, project)
                 ), keyed AS (
                     INSERT INTO idempotency_keys (key, fingerprint, task_id)
-                    SELECT key, fingerprint, id FROM timed WHERE key IS NOT NULL
+                    SELECT qualified(project, key), fingerprint, id FROM timed WHERE key IS NOT NULL
                     ON CONFLICT (key) DO NOTHING RETURNING task_id
                 ), fresh AS (
                     SELECT *, CASE WHEN due > now() THEN 'scheduled' ELSE 'queued' END AS state FROM timed
                     WHERE (key IS NULL AND head IS NULL) OR COALESCE(head, id) IN (SELECT task_id FROM keyed)
                 )
-                INSERT INTO tasks (id, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms, due_at,
+                INSERT INTO tasks (id, project, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms, due_at,
                     queued_at, deadline, tags, metadata, request_id, idempotency_key, history)
-                SELECT id, kind, queue, "group", priority, state, input::json, max_attempts, retry::json, timeout_ms, due,
+                SELECT id, project, kind, queue, "group", priority, state, input::json, max_attempts, retry::json, timeout_ms, due,
                     CASE state WHEN 'queued' THEN now() END, deadline,
                     ARRAY(SELECT json_array_elements_text(fresh.tags::json)), metadata::jsonb, request_id, key,
                     ARRAY[moment(1, 'submit', state, 0, 0)]
@@ -148,6 +150,7 @@ impl Store {
                 &keys as &[Option<String>],
                 &fingerprints as &[Option<Vec<u8>>],
                 &heads as &[Option<Uuid>],
+                &projects,
             ),
             fetch_all
         )?;
@@ -158,10 +161,10 @@ impl Store {
         rows.into_iter().map(|row| Ok((row.id, row.try_into()?))).collect()
     }
 
-    /// What was submitted before under keys of `new`: the digest of the request, and its first task.
+    /// What was submitted before under keys of `new`, by the key as it is stored: the digest of the request, and its first task.
     async fn earlier(&self, new: &[&NewTask]) -> Result<HashMap<String, (Vec<u8>, TaskId)>, StoreError> {
-        let keys: Vec<String> =
-            new.iter().filter_map(|task| task.idempotency.as_ref()).map(|key| key.key.clone()).collect();
+        let key = |task: &&NewTask| Some(task.project.qualify(&task.idempotency.as_ref()?.key));
+        let keys: Vec<String> = new.iter().filter_map(key).collect();
         if keys.is_empty() {
             return Ok(HashMap::new());
         }

@@ -9,6 +9,8 @@ mod value;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
+use crate::secret::{AdminKey, ServerSecret};
+
 pub use error::ConfigError;
 pub use source::{Listed, Loaded};
 pub(crate) use value::escape_path;
@@ -21,6 +23,14 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where artifacts go, or nothing for a folder under `data_dir`: see [`Config::artifacts_url`].
     pub artifacts_url: Option<String>,
+    /// What keys and signatures are made under: see [`ServerSecret::of`](crate::ServerSecret::of).
+    pub secret_key: Option<ServerSecret>,
+    /// The file of that, or nothing for one in `data_dir`: see [`Config::secret_key_file`].
+    pub secret_key_file: Option<PathBuf>,
+    /// A key that may do everything and is in no database.
+    pub admin_key: Option<AdminKey>,
+    /// Whether nobody is asked for a key.
+    pub no_auth: bool,
     /// Postgres, the truth.
     pub database: DatabaseConfig,
     /// Redis, the index.
@@ -143,6 +153,20 @@ impl Config {
             let folder = std::path::absolute(&folder).unwrap_or(folder);
             format!("file://{}", value::escape_path(&folder))
         })
+    }
+}
+
+impl Config {
+    /// Where the secret key lies that was not set itself: the file that was set, or `<data_dir>/secret.key`.
+    #[must_use]
+    pub fn secret_key_file(&self) -> PathBuf {
+        self.secret_key_file.clone().unwrap_or_else(|| self.data_dir.join("secret.key"))
+    }
+
+    /// Where `longshore up` leaves the first API key for the commands of its user: `<data_dir>/api.key`.
+    #[must_use]
+    pub fn api_key_file(&self) -> PathBuf {
+        self.data_dir.join("api.key")
     }
 }
 

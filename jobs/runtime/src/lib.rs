@@ -3,10 +3,12 @@
 //! Nothing in here knows what a task is.
 
 pub mod config;
+pub mod secret;
 pub mod servers;
 pub mod shutdown;
 pub mod telemetry;
 
 pub use config::Config;
+pub use secret::ServerSecret;
 pub use servers::PrivateServers;
 pub use shutdown::Shutdown;

@@ -259,5 +259,11 @@ mod tests {
         let loaded = load(&[("DATABASE_URL", "postgres://a:hunter2@b/c")], None).expect("settings");
         let listing = serde_json::to_string(&loaded.listed).expect("JSON");
         assert!(!listing.contains("hunter2") && listing.contains("postgres://a:***@b/c"), "{listing}");
+
+        let secrets = [("LONGSHORE_SECRET_KEY", "hunter2".repeat(5)), ("LONGSHORE_ADMIN_KEY", "hunter2".repeat(5))];
+        let secrets: Vec<_> = secrets.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let loaded = load(&secrets, None).expect("settings");
+        let shown = format!("{}{:?}", serde_json::to_string(&loaded.listed).expect("JSON"), loaded.config);
+        assert!(!shown.contains("hunter2") && shown.contains("***"), "{shown}");
     }
 }

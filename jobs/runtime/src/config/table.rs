@@ -16,8 +16,8 @@ pub struct Setting {
     pub help: &'static str,
     /// A variable of other programs that is honoured too.
     pub also: Option<&'static str>,
-    /// Whether listings must hide a password in it.
-    pub secret: bool,
+    /// What listings must not show of it.
+    pub secret: Secret,
     pub(super) set: Set,
 }
 
@@ -29,15 +29,31 @@ impl Setting {
     }
 
     pub(super) fn shown(&self, text: &str) -> String {
-        if self.secret { value::mask_url(text) } else { text.to_owned() }
+        match self.secret {
+            Secret::Nothing => text.to_owned(),
+            Secret::Password => value::mask_url(text),
+            Secret::All if text.is_empty() => String::new(),
+            Secret::All => "***".to_owned(),
+        }
     }
+}
+
+/// What of a value is nobody's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secret {
+    /// Nothing.
+    Nothing,
+    /// The password, in a URL.
+    Password,
+    /// All of it.
+    All,
 }
 
 /// How a setting is read.
 type Set = fn(&mut Config, &str) -> Result<(), String>;
 
 const fn setting(key: &'static str, default: &'static str, set: Set, help: &'static str) -> Setting {
-    Setting { key, default, help, also: None, secret: false, set }
+    Setting { key, default, help, also: None, secret: Secret::Nothing, set }
 }
 
 impl Setting {
@@ -47,7 +63,12 @@ impl Setting {
     }
 
     const fn secret(mut self) -> Self {
-        self.secret = true;
+        self.secret = Secret::Password;
+        self
+    }
+
+    const fn hidden(mut self) -> Self {
+        self.secret = Secret::All;
         self
     }
 }
@@ -67,6 +88,22 @@ pub static SETTINGS: &[Setting] = &[
     setting("data_dir", ".longshore", to!(data_dir), "folder for artifacts and the data of private servers"),
     setting("artifacts_url", "", to!(artifacts_url), "file://, s3://, gs:// or az:// (default: <data_dir>/artifacts)")
         .secret(),
+    setting(
+        "secret_key",
+        "",
+        to!(secret_key),
+        "what keys are hashed under; 32 characters or more, the same for all APIs",
+    )
+    .hidden(),
+    setting(
+        "secret_key_file",
+        "",
+        to!(secret_key_file),
+        "its file (default: <data_dir>/secret.key, made by `longshore up`)",
+    ),
+    setting("admin_key", "", to!(admin_key), "a key that may do everything, where the deployment declares one")
+        .hidden(),
+    setting("no_auth", "false", to!(no_auth), "ask nobody for a key; only on a loopback address"),
     setting("database.url", "", to!(database.url), "Postgres; without it `longshore up` runs a private one")
         .also("DATABASE_URL")
         .secret(),
@@ -139,6 +176,10 @@ fn blank() -> Config {
     Config {
         data_dir: std::path::PathBuf::new(),
         artifacts_url: None,
+        secret_key: None,
+        secret_key_file: None,
+        admin_key: None,
+        no_auth: false,
         database: DatabaseConfig {
             url: None,
             pool_size: 0,

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::LogFormat;
+use crate::secret::{AdminKey, ServerSecret};
 
 /// What a setting can be: read from text, with a problem that a person can act on.
 pub(super) trait Value: Sized {
@@ -51,6 +52,18 @@ impl Value for usize {
 impl Value for u32 {
     fn read(text: &str) -> Result<Self, String> {
         Self::try_from(usize::read(text)?).map_err(|_| format!("`{text}` is too large"))
+    }
+}
+
+impl Value for ServerSecret {
+    fn read(text: &str) -> Result<Self, String> {
+        Self::read(text).map_err(|error| error.to_string())
+    }
+}
+
+impl Value for AdminKey {
+    fn read(text: &str) -> Result<Self, String> {
+        Self::read(text)
     }
 }
 

@@ -9,13 +9,15 @@ use jobs_store::Store;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{submitter::Submitter, videos::RateLimit};
+use crate::{access::Access, submitter::Submitter, videos::RateLimit};
 
 /// What handlers share, as they hold it.
 pub(crate) type Shared = Arc<App>;
 
 /// What handlers share.
 pub(crate) struct App {
+    /// Who may come in.
+    pub(crate) access: Access,
     /// The truth.
     pub(crate) store: Store,
     /// What is ready to run; only ever told, never asked.
@@ -48,8 +50,11 @@ pub(crate) struct App {
 
 #[cfg(test)]
 impl App {
-    /// An app whose servers are away.
+    /// An app whose servers are away, and that asks for no key.
     pub(crate) fn without_servers() -> Shared {
+        use jobs_runtime::ServerSecret;
+
+        use crate::access::Gates;
         let store = jobs_store::StoreConfig::new("postgres://localhost:1/none");
         let store = Store::new(&store).expect("a URL");
         let queue = Queue::open("redis://localhost:1", "test").expect("a URL");
@@ -58,6 +63,7 @@ impl App {
         Arc::new(Self {
             hub: Hub::start(&queue, stopping.clone()),
             submitter: Submitter::start(store.clone(), queue.clone()).0,
+            access: Access::open(Gates::read(&crate::openapi::document(&registry)), ServerSecret::random()),
             store,
             queue,
             artifacts: Artifacts::open("memory:///").expect("a URL"),

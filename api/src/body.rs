@@ -9,6 +9,9 @@ use axum::{
 };
 use bytes::BytesMut;
 use futures::StreamExt;
+use jobs_core::{Fault, schema::Schema};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
@@ -18,11 +21,28 @@ use crate::problem::{Code, Problem};
 /// that closes the connection under a client that still sends resets it.
 const DRAIN_BYTES: usize = 64 * 1024 * 1024;
 
+/// So much is read of the body of a request that is refused unread.
+const UNWANTED_BYTES: usize = 1024 * 1024;
+/// And for so long.
+const UNWANTED_TIME: Duration = Duration::from_secs(2);
+
 /// The request with its body in memory: at most `limit` bytes that arrive within `patience`.
 pub(crate) async fn read_whole(request: Request, limit: usize, patience: Duration) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
     let bytes = collect(&parts, body, limit, Instant::now() + patience).await?;
     Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+/// Reads a body that nobody wants, so that its client gets to read the answer; not much of it, and not for long.
+pub(crate) async fn throw_away(request: Request, patience: Duration) {
+    let deadline = Instant::now() + patience.min(UNWANTED_TIME);
+    let mut chunks = request.into_body().into_data_stream();
+    let mut seen = 0;
+    while seen < UNWANTED_BYTES
+        && let Ok(Some(Ok(chunk))) = timeout_at(deadline, chunks.next()).await
+    {
+        seen += chunk.len();
+    }
 }
 
 async fn collect(parts: &Parts, body: Body, limit: usize, deadline: Instant) -> Result<Bytes, Problem> {
@@ -82,6 +102,15 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
             .map_err(|error| Problem::new(Code::Malformed, format!("the body is not JSON: {error}")))?;
         Ok(Self(value))
     }
+}
+
+/// What a body says, if it passes its schema; or everything that is wrong with it.
+pub(crate) fn checked<T: DeserializeOwned + JsonSchema>(body: Value) -> Result<T, Problem> {
+    let faults = Schema::of::<T>().check(&body);
+    if !faults.is_empty() {
+        return Err(Problem::invalid(faults));
+    }
+    serde_json::from_value(body).map_err(|error| Problem::invalid(vec![Fault::new("", error.to_string())]))
 }
 
 /// A body of JSON, or of one JSON value a line (`application/x-ndjson`), which is read as an array.

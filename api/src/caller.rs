@@ -1,21 +1,25 @@
-//! Who asks.
+//! Who asks, and what it may do.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use jobs_core::ProjectId;
+use jobs_core::{KeyId, ProjectId, Scopes};
 
-use crate::problem::{Code, Problem};
+use crate::{access::unauthorized, problem::Problem};
 
 /// Who a request comes from. Everything that a request reads or changes is inside its project.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// The project: all of it that there is for this request.
     pub(crate) project: ProjectId,
+    /// What it may do there.
+    pub(crate) scopes: Scopes,
+    /// Its key; none for one that no row knows.
+    pub(crate) key: Option<KeyId>,
 }
 
 impl Caller {
-    /// Whoever reaches a server that asks for no key: the default project.
-    pub(crate) fn anybody() -> Self {
-        Self { project: ProjectId::DEFAULT }
+    /// Who may do everything: whoever reaches a server that asks for no key, and who has the key that the settings declare.
+    pub(crate) fn master() -> Self {
+        Self { project: ProjectId::DEFAULT, scopes: Scopes::all(), key: None }
     }
 }
 
@@ -23,8 +27,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        // The layer around all routes puts it there. A route without that layer serves nobody.
-        let caller = parts.extensions.get::<Self>().cloned();
-        caller.ok_or_else(|| Problem::new(Code::Internal, "the log has the cause under the request id"))
+        // The layer around all routes puts it there. Where an operation takes another proof as well, nobody may have sent a key.
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| unauthorized(None))
     }
 }

@@ -4,6 +4,7 @@
 //! wrong is one table, `problem`. The API writes tasks and reads them; it runs none, and links no engine.
 
 mod accept;
+pub mod access;
 mod admission;
 mod app;
 mod body;
@@ -15,6 +16,7 @@ mod etag;
 mod follow;
 mod idempotency;
 mod integrity;
+mod keys;
 mod kinds;
 mod links;
 mod openapi;
@@ -22,6 +24,7 @@ mod path;
 mod prefer;
 mod problem;
 mod problems;
+mod projects;
 mod query;
 mod queues;
 mod range;

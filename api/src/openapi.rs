@@ -13,9 +13,11 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use crate::{
     app::Shared,
     integrity::IntegrityView,
+    keys::{CreateKey, KeyView, NewKeyView, RotateKey},
     kinds::KindView,
     problem::Code,
     problems::ProblemType,
+    projects::{CreateProject, ProjectView},
     queues::{GroupView, QueueView},
     router,
     system::{Health, Pong},
@@ -72,8 +74,9 @@ fn complete(operation: &mut Value, schema: &str) {
     }
     let named = operation.remove(PROBLEMS).unwrap_or_default();
     let named: Vec<&str> = named.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let codes: Vec<Code> =
-        Code::ALL.iter().copied().filter(|code| ALWAYS.contains(code) || named.contains(&code.name())).collect();
+    let of_keys = of_keys(operation.get("security").unwrap_or(&Value::Null));
+    let has = |code: &Code| ALWAYS.contains(code) || of_keys.contains(code) || named.contains(&code.name());
+    let codes: Vec<Code> = Code::ALL.iter().copied().filter(has).collect();
     let media_type = if schema == "Problem" { "application/problem+json" } else { "application/json" };
     let Some(responses) = operation.entry("responses").or_insert(json!({})).as_object_mut() else { return };
     for code in codes {
@@ -90,6 +93,18 @@ fn complete(operation: &mut Value, schema: &str) {
     }
 }
 
+/// What can be wrong with the key of a request, by what the operation says of keys.
+fn of_keys(security: &Value) -> Vec<Code> {
+    let keys: Vec<&Value> = security.as_array().into_iter().flatten().filter_map(|choice| choice.get("key")).collect();
+    match &keys[..] {
+        [] => Vec::new(),
+        keys if keys.iter().all(|scopes| scopes.as_array().is_some_and(Vec::is_empty)) => {
+            vec![Code::Unauthorized, Code::InvalidHeader]
+        }
+        _ => vec![Code::Unauthorized, Code::InvalidHeader, Code::InsufficientScope],
+    }
+}
+
 /// All schemas by name.
 fn schemas(registry: &Registry) -> Map<String, Value> {
     let settings = || {
@@ -102,6 +117,9 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
     read.subschema_for::<CreateTask>();
     read.subschema_for::<QueueSettings>();
     read.subschema_for::<GroupSettings>();
+    read.subschema_for::<CreateKey>();
+    read.subschema_for::<RotateKey>();
+    read.subschema_for::<CreateProject>();
     let mut all: Map<String, Value> = read.take_definitions(true).into_iter().collect();
 
     let mut written = settings().for_serialize().into_generator();
@@ -112,6 +130,8 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
         written.subschema_for::<PartialBatch>(),
         written.subschema_for::<QueueView>(),
         written.subschema_for::<GroupView>(),
+        written.subschema_for::<NewKeyView>(),
+        written.subschema_for::<ProjectView>(),
         written.subschema_for::<KindView>(),
         written.subschema_for::<ProblemType>(),
         written.subschema_for::<Health>(),
@@ -127,6 +147,8 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
         ("EventPage", page::<EventView>(&mut written)),
         ("ArtifactPage", page::<ArtifactView>(&mut written)),
         ("AttemptPage", page::<AttemptView>(&mut written)),
+        ("ApiKeyPage", page::<KeyView>(&mut written)),
+        ("ProjectPage", page::<ProjectView>(&mut written)),
         ("KindPage", page::<KindView>(&mut written)),
         ("QueuePage", page::<QueueView>(&mut written)),
         ("ProblemTypePage", page::<ProblemType>(&mut written)),
@@ -293,6 +315,8 @@ mod tests {
                 assert!(operation["operationId"].is_string() && operation["summary"].is_string(), "{method} {path}");
                 assert!(operation["responses"]["503"].is_object(), "{method} {path}");
                 assert!(operation.get(PROBLEMS).is_none(), "{method} {path}");
+                let security = operation["security"].as_array();
+                assert!(security.is_some_and(|security| !security.is_empty()), "{method} {path} says nothing of keys");
             }
         }
     }

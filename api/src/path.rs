@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::request::Parts,
 };
-use jobs_core::TaskId;
+use jobs_core::{KeyId, ProjectUid, TaskId};
 
 use crate::problem::{Code, Problem};
 
@@ -28,6 +28,30 @@ impl<S: Send + Sync> FromRequestParts<S> for NamePath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         word(parts, state, &["name", "kind", "code"]).await.map(Self)
+    }
+}
+
+/// The key that the path names.
+pub(crate) struct KeyPath(pub(crate) KeyId);
+
+impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = word(parts, state, &["id"]).await?;
+        text.parse().map(Self).map_err(|_| Problem::no_key(&text))
+    }
+}
+
+/// The project that the path names.
+pub(crate) struct ProjectPath(pub(crate) ProjectUid);
+
+impl<S: Send + Sync> FromRequestParts<S> for ProjectPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = word(parts, state, &["id"]).await?;
+        text.parse().map(Self).map_err(|_| Problem::no_project(&text))
     }
 }
 

@@ -57,6 +57,11 @@ codes! {
     Malformed: BAD_REQUEST, "malformed", "The request cannot be read";
     /// A header has a value that makes no sense; `detail` names it.
     InvalidHeader: BAD_REQUEST, "invalid_header", "A header is not valid";
+    /// The operation needs an API key, and none was sent, or one that opens nothing: it is not of this server, was revoked, or has
+    /// expired. Send it as Authorization: Bearer, or as X-API-Key.
+    Unauthorized: UNAUTHORIZED, "unauthorized", "An API key is needed";
+    /// The key may not do this: it lacks the scope that `detail` names. Somebody whose key has it can make such a key.
+    InsufficientScope: FORBIDDEN, "insufficient_scope", "The key may not do this";
     /// There is nothing at this address. The list of operations is at /api/v1/docs.
     NotFound: NOT_FOUND, "not_found", "There is nothing here";
     /// No task has this id.
@@ -69,6 +74,10 @@ codes! {
     GroupNotFound: NOT_FOUND, "group_not_found", "There is no such group";
     /// The task has no artifact of this name; those of a task appear when it has succeeded.
     ArtifactNotFound: NOT_FOUND, "artifact_not_found", "There is no such artifact";
+    /// No key of the project has this id.
+    KeyNotFound: NOT_FOUND, "key_not_found", "There is no such key";
+    /// No project has this id.
+    ProjectNotFound: NOT_FOUND, "project_not_found", "There is no such project";
     /// No problem has this code.
     ProblemNotFound: NOT_FOUND, "problem_not_found", "There is no such problem";
     /// The address exists, the method does not; the Allow header has those that do.
@@ -79,6 +88,12 @@ codes! {
     RequestTimeout: REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive";
     /// The task has ended in another way, so it cannot be canceled any more.
     NotCancelable: CONFLICT, "not_cancelable", "The task cannot be canceled";
+    /// The key has expired, was revoked, or was rotated before. Make a new one.
+    KeyEnded: CONFLICT, "key_ended", "The key has ended";
+    /// Without this key nobody could operate the installation any more. Make another one with the scope operator first.
+    LastOperatorKey: CONFLICT, "last_operator_key", "The last operator's key stays";
+    /// Another project has this name.
+    ProjectExists: CONFLICT, "project_exists", "There is such a project";
     /// The body is larger than the server takes. Large inputs belong into a file whose address is sent.
     TooLarge: PAYLOAD_TOO_LARGE, "too_large", "The body is too large";
     /// The body must be JSON, not compressed, with the header Content-Type: application/json.
@@ -145,6 +160,16 @@ impl Problem {
     /// There is no task of this name.
     pub(crate) fn no_task(id: &str) -> Self {
         Self::new(Code::TaskNotFound, format!("there is no task `{}`", id.escape_debug()))
+    }
+
+    /// There is no key of this name.
+    pub(crate) fn no_key(id: &str) -> Self {
+        Self::new(Code::KeyNotFound, format!("there is no key `{}`", id.escape_debug()))
+    }
+
+    /// There is no project of this name.
+    pub(crate) fn no_project(id: &str) -> Self {
+        Self::new(Code::ProjectNotFound, format!("there is no project `{}`", id.escape_debug()))
     }
 
     /// A mistake of ours. It is logged here, once, and the client learns nothing of it.

@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -20,7 +20,6 @@ use uuid::Uuid;
 use crate::{
     app::Shared,
     body,
-    caller::Caller,
     clock::{Timestamp, now},
     links::Links,
     prefer::{self, WAIT_MAX},
@@ -70,9 +69,7 @@ pub(crate) async fn around(State(app): State<Shared>, mut request: Request, next
     };
     request.extensions_mut().insert(asked.id.clone());
     request.extensions_mut().insert(asked.links.clone());
-    request.extensions_mut().insert(Caller::anybody());
-    let span =
-        tracing::info_span!("request", request_id = asked.id.0, http.method = %asked.method, http.path = asked.path);
+    let span = tracing::info_span!("request", request_id = asked.id.0, http.method = %asked.method, http.path = asked.path, key = tracing::field::Empty);
     async {
         let began = Instant::now();
         let answered = AssertUnwindSafe(answer(&app, request, next)).catch_unwind().await;
@@ -92,8 +89,24 @@ pub(crate) async fn around(State(app): State<Shared>, mut request: Request, next
     .await
 }
 
-async fn answer(app: &Shared, request: Request, next: Next) -> Response {
+async fn answer(app: &Shared, mut request: Request, next: Next) -> Response {
     let limit = time_limit(&request, app.request_timeout);
+    // Before anything is read or kept for somebody who may not come in.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("", MatchedPath::as_str);
+    match app.access.admit(request.method(), route, request.headers()).await {
+        Ok(Some(caller)) => {
+            if let Some(key) = caller.key {
+                tracing::Span::current().record("key", tracing::field::display(key));
+            }
+            request.extensions_mut().insert(caller);
+        }
+        Ok(None) => {}
+        Err(problem) => {
+            body::throw_away(request, app.request_timeout).await;
+            return problem.into_response();
+        }
+    }
     let request = match body::read_whole(request, app.body_limit_bytes, app.request_timeout).await {
         Ok(request) => request,
         Err(problem) => return problem.into_response(),

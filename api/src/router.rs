@@ -5,7 +5,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    accept::json_only, app::Shared, docs, integrity, kinds, openapi, problems, queues, request, system, tasks, videos,
+    accept::json_only, app::Shared, docs, integrity, keys, kinds, openapi, problems, projects, queues, request, system,
+    tasks, videos,
 };
 
 /// Where everything lies.
@@ -28,6 +29,12 @@ fn routes() -> (Router<Shared>, OpenApi) {
         .routes(routes!(queues::pause::pause))
         .routes(routes!(queues::pause::resume))
         .routes(routes!(queues::group::get, queues::group::put, queues::group::reset))
+        .routes(routes!(keys::create::create, keys::list::list))
+        .routes(routes!(keys::get::get))
+        .routes(routes!(keys::rotate::rotate))
+        .routes(routes!(keys::revoke::revoke))
+        .routes(routes!(projects::create::create, projects::list::list))
+        .routes(routes!(projects::get::get))
         .routes(routes!(problems::list))
         .routes(routes!(problems::get))
         .routes(routes!(videos::generate::generate))

@@ -2,21 +2,32 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use axum::serve::ListenerExt;
 use jobs_artifacts::Artifacts;
 use jobs_core::schema::Schema;
 use jobs_queue::{Hub, Queue};
-use jobs_runtime::{Config, Shutdown};
+use jobs_runtime::{Config, ServerSecret, Shutdown};
 use jobs_store::{Store, StoreConfig};
 use tokio::{net::TcpListener, time::Instant};
 
-use crate::{app::App, openapi, router, submitter::Submitter, tasks::submission::CreateTask, videos::RateLimit};
+use crate::{
+    access::{Access, Gates, KnownKeys},
+    app::App,
+    openapi, router,
+    submitter::Submitter,
+    tasks::submission::CreateTask,
+    videos::RateLimit,
+};
 
 /// Between "not ready" and the end of listening: whoever balances load gets to hear it first.
 const LINGER: Duration = Duration::from_millis(300);
 /// What was accepted is pushed within this, or left to the dispatcher.
 const FLUSH: Duration = Duration::from_secs(2);
+
+/// What to do about it when there is no secret.
+const NO_SECRET: &str = "there is no secret key: set LONGSHORE_SECRET_KEY, the same for all API processes, for example to what \
+    `openssl rand -hex 32` says; or LONGSHORE_SECRET_KEY_FILE";
 
 /// Serves the API until `shutdown`. Soft: it is not ready at once, long polls and streams end, requests that run are
 /// answered. Hard: it returns.
@@ -48,10 +59,27 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
     queue.warn_of_eviction();
     let artifacts = Artifacts::open(&config.artifacts_url()).context("open the artifact store")?;
     let registry = jobs_kinds::registry();
-    let openapi = serde_json::to_vec(&openapi::document(&registry)).context("write the OpenAPI document")?;
+    let document = openapi::document(&registry);
+    let openapi = serde_json::to_vec(&document).context("write the OpenAPI document")?;
+    let gates = Gates::read(&document);
+    let access = if config.no_auth {
+        let address = listener.local_addr().context("read the address of the socket")?;
+        ensure!(
+            address.ip().to_canonical().is_loopback(),
+            "without keys the API listens on a loopback address only, not on {address}: take LONGSHORE_NO_AUTH away"
+        );
+        tracing::warn!("everybody on this machine may do everything: the API asks for no key");
+        let secret = ServerSecret::of(&config)?.unwrap_or_else(ServerSecret::random);
+        Access::open(gates, secret)
+    } else {
+        let secret = ServerSecret::of(&config)?.context(NO_SECRET)?;
+        let known = KnownKeys::start(store.clone(), shutdown.hard.clone());
+        Access::with_keys(gates, secret, known, config.admin_key.as_ref())
+    };
     let hub = Hub::start(&queue, shutdown.hard.clone());
     let (submitter, pushed) = Submitter::start(store.clone(), queue.clone());
     let app = Arc::new(App {
+        access,
         store: store.clone(),
         queue,
         hub,

@@ -7,7 +7,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use hyper::{Method, StatusCode};
+use anyhow::ensure;
+use hyper::{Method, StatusCode, header::HeaderValue};
 use jobs_queue::Queue;
 use sqlx::PgPool;
 
@@ -38,6 +39,7 @@ pub(crate) struct System<'a> {
     pub(crate) url: String,
     /// Connections to its database, for looking from outside.
     pub(crate) pool: PgPool,
+    key: HeaderValue,
     queue: Queue,
     stage: &'a Stage,
     database: String,
@@ -54,8 +56,10 @@ impl<'a> System<'a> {
         let pool = stage.pool(&url)?;
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let queue = Queue::open(&stage.redis_url(), PREFIX)?;
-        let mut system = Self { address, url, pool, queue, stage, database, folder, processes: Vec::new() };
+        let key = HeaderValue::from_static("");
+        let mut system = Self { address, url, pool, key, queue, stage, database, folder, processes: Vec::new() };
         system.spawn("migrate", &["migrate"])?.succeeded(START).await?;
+        system.make_key()?;
         let mut api = system.spawn("api", &["api", "--bind", &address.to_string()])?;
         api.ready(START, async || is_ready(address).await).await?;
         system.processes.push(api);
@@ -67,6 +71,15 @@ impl<'a> System<'a> {
         Ok(system)
     }
 
+    /// Makes the API key that all requests carry.
+    fn make_key(&mut self) -> anyhow::Result<()> {
+        let made = self.command(&["keys", "create", "bench", "--all", "--direct"]).output()?;
+        let key = String::from_utf8(made.stdout)?;
+        ensure!(made.status.success(), "no API key: {}", String::from_utf8_lossy(&made.stderr));
+        self.key = HeaderValue::from_str(&format!("Bearer {}", key.trim()))?;
+        Ok(())
+    }
+
     /// The same, with a worker.
     pub(crate) async fn start_with_worker(stage: &'a Stage) -> anyhow::Result<Self> {
         let mut system = Self::start(stage).await?;
@@ -76,7 +89,7 @@ impl<'a> System<'a> {
 
     /// A new connection to the API.
     pub(crate) async fn connect(&self) -> anyhow::Result<Connection> {
-        Connection::open(self.address).await
+        self.target().connect().await
     }
 
     /// Submits one task, and gives its object.
@@ -96,13 +109,18 @@ impl<'a> System<'a> {
     }
 
     fn spawn(&self, name: &'static str, arguments: &[&str]) -> anyhow::Result<Process> {
+        Process::spawn(name, self.command(arguments), &self.folder)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.stage.longshore());
         // Settings of whoever runs this change nothing.
         command.args(arguments).env_clear().current_dir(&self.folder);
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", &self.folder);
         command.env("DATABASE_URL", &self.url).env("REDIS_URL", self.stage.redis_url());
         command.env("LONGSHORE_REDIS_PREFIX", PREFIX).env("LONGSHORE_DATA_DIR", &self.folder);
-        Process::spawn(name, command, &self.folder)
+        command.env("LONGSHORE_SECRET_KEY", "the-secret-of-every-system-of-the-benchmark");
+        command
     }
 }
 
@@ -112,7 +130,7 @@ impl Subject for System<'_> {
     }
 
     fn target(&self) -> Target {
-        Target::new(self.address)
+        Target::new(self.address).with_key(self.key.clone())
     }
 
     async fn start_worker(&mut self) -> anyhow::Result<()> {
@@ -169,6 +187,6 @@ impl Subject for System<'_> {
 }
 
 async fn is_ready(address: SocketAddr) -> bool {
-    let Ok(mut connection) = Connection::open(address).await else { return false };
+    let Ok(mut connection) = Connection::open(address, None).await else { return false };
     connection.get("/api/v1/ready").await.is_ok()
 }

@@ -1,6 +1,7 @@
 //! The `longshore` command: the servers, and a client for them.
 
 mod client;
+mod direct;
 mod doctor;
 mod place;
 mod role;

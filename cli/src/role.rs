@@ -19,6 +19,10 @@ pub(crate) struct Api {
     /// Address to listen on [default: 127.0.0.1:8080, or LONGSHORE_API_BIND]
     #[arg(long, value_name = "HOST:PORT")]
     bind: Option<String>,
+
+    /// Ask nobody for a key; on a loopback address only
+    #[arg(long)]
+    no_auth: bool,
 }
 
 impl Api {
@@ -27,6 +31,7 @@ impl Api {
             if let Some(bind) = self.bind {
                 config.api.bind = bind;
             }
+            config.no_auth |= self.no_auth;
             place::find_servers(config)
         })?;
         let shutdown = Shutdown::on_signals(API_GRACE)?;

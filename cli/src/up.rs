@@ -4,18 +4,20 @@ use std::{
     io::{IsTerminal as _, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs as _},
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, anyhow, bail};
+use api::access::Minted;
 use jobs_runtime::{
-    Config, PrivateServers, Shutdown,
+    Config, PrivateServers, ServerSecret, Shutdown,
     servers::{Record, ServerOptions},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
-use crate::{settings, supervise::Ward};
+use crate::{direct, settings, supervise::Ward};
 
 /// How long everything may take to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -42,6 +44,10 @@ pub(crate) struct Up {
     /// Number of worker processes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=256))]
     workers: u16,
+
+    /// Ask nobody for an API key; on a loopback address only
+    #[arg(long)]
+    no_auth: bool,
 }
 
 impl Up {
@@ -50,9 +56,13 @@ impl Up {
             if let Some(bind) = self.bind {
                 config.api.bind = bind;
             }
+            config.no_auth |= self.no_auth;
             Ok(())
         })?;
         let address = free_address(&config.api.bind)?;
+        if config.no_auth && !address.ip().to_canonical().is_loopback() {
+            bail!("without keys the API listens on a loopback address only, not on {address}");
+        }
         config.api.bind = address.to_string();
         let shutdown = Shutdown::on_signals(GRACE)?;
         std::fs::create_dir_all(&config.data_dir)
@@ -62,13 +72,34 @@ impl Up {
         let (database_url, redis_url) = addresses(&config)?;
         jobs_store::migrate(&database_url).await.context("bring the database up to date")?;
 
+        let key = if config.no_auth {
+            KeyNews::NotAsked
+        } else {
+            let secret = ServerSecret::of_or_new(&config)?;
+            direct::first_key(&config, &database_url, &secret)
+                .await
+                .context("make the first API key")?
+                .map_or(KeyNews::Known, |minted| KeyNews::First(Arc::new(minted)))
+        };
+
         let api_url = format!("http://{}", seen_from_here(address));
         let record = Record { pid: std::process::id(), database_url, redis_url, api_url };
         record.write(&config.data_dir).context("write servers.json")?;
-        let result = look_after_all(&config, self.workers, servers, &record, shutdown).await;
+        let result = look_after_all(&config, self.workers, servers, &record, key, shutdown).await;
         Record::remove(&config.data_dir);
         result.map(|()| ExitCode::SUCCESS)
     }
+}
+
+/// What there is to say about API keys.
+#[derive(Clone)]
+enum KeyNews {
+    /// Nobody is asked for one.
+    NotAsked,
+    /// The first one was made just now.
+    First(Arc<Minted>),
+    /// There are some.
+    Known,
 }
 
 /// Runs every process until a stop is asked for, then stops the processes, and the private servers last.
@@ -77,6 +108,7 @@ async fn look_after_all(
     workers: u16,
     servers: Option<PrivateServers>,
     record: &Record,
+    key: KeyNews,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let mut children_end = signal(SignalKind::child())?;
@@ -85,7 +117,7 @@ async fn look_after_all(
         wards.spawn(ward.look_after(shutdown.clone()));
     }
     wards.close();
-    let greeter = tokio::spawn(greet(record.api_url.clone(), config.clone(), servers.is_some(), shutdown.clone()));
+    let greeter = tokio::spawn(greet(record.api_url.clone(), config.clone(), servers.is_some(), key, shutdown.clone()));
 
     let mut servers = servers;
     let mut failed = None;
@@ -187,7 +219,7 @@ fn wards_of(config: &Config, workers: u16, record: &Record) -> Vec<Ward> {
 }
 
 /// Says hello when the system can be used.
-async fn greet(url: String, config: Config, private: bool, shutdown: Shutdown) {
+async fn greet(url: String, config: Config, private: bool, key: KeyNews, shutdown: Shutdown) {
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build() else {
         return;
     };
@@ -204,24 +236,45 @@ async fn greet(url: String, config: Config, private: bool, shutdown: Shutdown) {
     if shutdown.soft.is_cancelled() {
         return;
     }
-    let banner = banner(&url, &config, private, std::io::stdout().is_terminal());
+    let banner = banner(&url, &config, private, &key, std::io::stdout().is_terminal());
     // Nobody may be reading.
     let _ = std::io::stdout().lock().write_all(banner.as_bytes());
 }
 
-fn banner(url: &str, config: &Config, private: bool, colours: bool) -> String {
+fn banner(url: &str, config: &Config, private: bool, key: &KeyNews, colours: bool) -> String {
     let (bold, plain) = if colours { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
     let servers = if private { " (with a private Postgres or Redis)" } else { "" };
     let data = config.data_dir.display();
+    let file = config.api_key_file();
+    let (header, key) = match key {
+        KeyNews::NotAsked => (String::new(), "nobody is asked for one (--no-auth)".to_owned()),
+        KeyNews::First(minted) => {
+            let kept = format!("shown this once, kept in {} for `longshore` on this machine", file.display());
+            (bearer(&file), format!("{}\n           {kept}", minted.text))
+        }
+        KeyNews::Known if file.exists() => {
+            (bearer(&file), format!("in {}; another: longshore keys create", file.display()))
+        }
+        KeyNews::Known => (
+            " -H \"authorization: Bearer $LONGSHORE_API_KEY\" \\\n          ".to_owned(),
+            "one that you have; without any: longshore keys create NAME --all --direct".to_owned(),
+        ),
+    };
     format!(
         "\n  {bold}Longshore is up: {url}{plain}\n\n  \
-         Try it   curl -sS {url}/api/v1/tasks -H 'content-type: application/json' \\\n           \
+         Try it   curl -sS {url}/api/v1/tasks{header} -H 'content-type: application/json' \\\n           \
          -d '{{\"kind\":\"echo\",\"input\":{{\"text\":\"hello\",\"sleep_ms\":2000}}}}'\n  \
          API      {url}/api/v1/docs\n  \
+         Key      {key}\n  \
          Data     {data}{servers}\n  \
          Stop     Ctrl-C, or kill -TERM {pid}\n\n",
         pid = std::process::id(),
     )
+}
+
+/// The header of an example that takes the key out of its file.
+fn bearer(file: &std::path::Path) -> String {
+    format!(" -H \"authorization: Bearer $(cat {})\" \\\n          ", file.display())
 }
 
 /// The address to listen on, checked to be free, with a port of its own where 0 was asked for.

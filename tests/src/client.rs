@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 
 use crate::stream::Stream;
 
+/// The key that every system of the tests declares: it may do everything.
+pub const ADMIN_KEY: &str = "the-key-of-every-system-of-the-tests";
+/// What keys of these systems are hashed under.
+pub const SECRET_KEY: &str = "the-secret-of-every-system-of-the-tests";
 /// One request waits so long at most.
 const POLL: Duration = Duration::from_secs(10);
 
@@ -71,24 +75,33 @@ impl Answer {
 pub struct Client {
     /// The address of the server, without a path.
     pub url: String,
+    /// Its API key; empty for none.
+    pub key: String,
     http: reqwest::Client,
 }
 
 impl Client {
-    /// A client of the server at `url`.
+    /// A client of the server at `url`, with the key that every system of the tests declares.
     ///
     /// # Panics
     /// Never: nothing of it depends on its surroundings.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         let http = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).build();
-        Self { url: url.into(), http: http.expect("an HTTP client") }
+        Self { url: url.into(), key: ADMIN_KEY.to_owned(), http: http.expect("an HTTP client") }
+    }
+
+    /// The same client with another key; with none when it is empty.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: key.to_owned(), ..self.clone() }
     }
 
     /// A request; a path begins behind `/api/v1`, unless it is a whole address.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}/api/v1{path}", self.url) };
-        self.http.request(method, url).timeout(Duration::from_secs(70))
+        let request = self.http.request(method, url).timeout(Duration::from_secs(70));
+        if self.key.is_empty() { request } else { request.bearer_auth(&self.key) }
     }
 
     /// The answer to a request, or why there is none.

@@ -14,7 +14,7 @@ mod stream;
 mod system;
 mod wait;
 
-pub use client::{Answer, Client};
+pub use client::{ADMIN_KEY, Answer, Client, SECRET_KEY};
 pub use database::Database;
 pub use executions::{Execution, Executions};
 pub use oracle::{Fault, Sort, contradictions, faults, happened};

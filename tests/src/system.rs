@@ -14,7 +14,10 @@ use std::{
 use jobs_queue::Queue;
 use tempfile::TempDir;
 
-use crate::{Client, Database, Executions, Fault, Process, Servers, executions, oracle, programs, wait::eventually};
+use crate::{
+    ADMIN_KEY, Client, Database, Executions, Fault, Process, SECRET_KEY, Servers, executions, oracle, programs,
+    wait::eventually,
+};
 
 /// How long a process may take until it is ready, on a machine that has other things to do.
 const START: Duration = Duration::from_secs(30);
@@ -162,7 +165,8 @@ impl System {
         command.env("DATABASE_URL", &self.database.url).env("REDIS_URL", self.servers().redis_url());
         command.env("LONGSHORE_REDIS_PREFIX", &self.prefix).env("LONGSHORE_DATA_DIR", &self.dir);
         command.env("LONGSHORE_LOG_FORMAT", "json").env("LONGSHORE_LOG_LEVEL", executions::LOG_LEVEL);
-        command.env("LONGSHORE_URL", &self.client.url);
+        command.env("LONGSHORE_URL", &self.client.url).env("LONGSHORE_API_KEY", &self.client.key);
+        command.env("LONGSHORE_ADMIN_KEY", ADMIN_KEY).env("LONGSHORE_SECRET_KEY", SECRET_KEY);
         command.envs(self.env.iter().cloned());
         command
     }

@@ -3,11 +3,14 @@
 use axum::{Json, extract::State};
 use jobs_core::{GroupKey, GroupSettings};
 
-use super::{
-    GroupView,
-    put::{configure, read},
+use super::{GroupView, put::configure};
+use crate::{
+    app::Shared,
+    body::{JsonBody, checked},
+    caller::Caller,
+    path::GroupPath,
+    problem::Problem,
 };
-use crate::{app::Shared, body::JsonBody, caller::Caller, path::GroupPath, problem::Problem};
 
 /// Read a group of a queue.
 ///
@@ -50,7 +53,7 @@ pub(crate) async fn put(
     path: GroupPath,
     JsonBody(body): JsonBody,
 ) -> Result<Json<GroupView>, Problem> {
-    let settings: GroupSettings = read(body)?;
+    let settings: GroupSettings = checked(body)?;
     app.store.set_group(&path.queue, &GroupKey::new(caller.project, &path.group), Some(&settings)).await?;
     configure(&app, &path.queue).await?;
     Ok(Json(GroupView::of(&app, caller.project, &path.queue, &path.group).await?))

@@ -1,15 +1,12 @@
 //! `PUT /queues/{queue}`: the limits of a queue.
 
 use axum::{Json, extract::State};
-use jobs_core::{Fault, QueueSettings, schema::Schema};
-use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use jobs_core::QueueSettings;
 
 use super::QueueView;
 use crate::{
     app::{App, Shared},
-    body::JsonBody,
+    body::{JsonBody, checked},
     path::QueuePath,
     problem::Problem,
 };
@@ -33,19 +30,10 @@ pub(crate) async fn put(
     QueuePath(queue): QueuePath,
     JsonBody(body): JsonBody,
 ) -> Result<Json<QueueView>, Problem> {
-    let settings: QueueSettings = read(body)?;
+    let settings: QueueSettings = checked(body)?;
     app.store.set_queue(&queue, &settings).await?;
     configure(&app, &queue).await?;
     Ok(Json(QueueView::of(&app, &queue).await?))
-}
-
-/// Settings that pass their schema, or everything that is wrong with them.
-pub(super) fn read<T: DeserializeOwned + JsonSchema>(body: Value) -> Result<T, Problem> {
-    let faults = Schema::of::<T>().check(&body);
-    if !faults.is_empty() {
-        return Err(Problem::invalid(faults));
-    }
-    serde_json::from_value(body).map_err(|error| Problem::invalid(vec![Fault::new("", error.to_string())]))
 }
 
 /// Tells Redis what the rows say of a queue. Should it fail, the scheduler does it when Redis is back.

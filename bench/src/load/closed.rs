@@ -108,7 +108,7 @@ pub(crate) async fn submit(
 ) -> anyhow::Result<Loaded> {
     let mut connections = Vec::with_capacity(shape.connections);
     for _ in 0..shape.connections {
-        connections.push(Connection::open(target.address).await?);
+        connections.push(target.connect().await?);
     }
     let began = Instant::now();
     let (limit, deadline) = match until {

@@ -13,19 +13,33 @@ pub(crate) use read::read;
 use std::{net::SocketAddr, rc::Rc};
 
 use bytes::Bytes;
+use hyper::header::HeaderValue;
 
 /// Where tasks are submitted, and what is submitted. The same for every system.
 #[derive(Clone)]
 pub(crate) struct Target {
     /// Where the API listens.
     pub(crate) address: SocketAddr,
+    /// What proves that we may, where that is asked.
+    pub(crate) key: Option<HeaderValue>,
     extra: Rc<dyn Fn(u64) -> String>,
 }
 
 impl Target {
     /// Plain tasks.
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, extra: Rc::new(|_| String::new()) }
+        Self { address, key: None, extra: Rc::new(|_| String::new()) }
+    }
+
+    /// With an API key in every request.
+    pub(crate) fn with_key(mut self, key: HeaderValue) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// A new connection.
+    pub(crate) async fn connect(&self) -> anyhow::Result<Connection> {
+        Connection::open(self.address, self.key.clone()).await
     }
 
     /// With members that a task has besides its kind and its input: JSON, with a comma in front.

@@ -11,7 +11,7 @@ use super::{Connection, Target};
 /// Submits `count` tasks numbered from `first`, `rate` a second. A submission that finds no free connection opens one, so
 /// that a slow answer delays no other.
 pub(crate) async fn paced(target: &Target, first: u64, count: u64, rate: f64) -> anyhow::Result<()> {
-    let mut free = vec![Connection::open(target.address).await?];
+    let mut free = vec![target.connect().await?];
     let mut flying = FuturesUnordered::new();
     let began = Instant::now();
     for number in 0..count {
@@ -26,7 +26,7 @@ pub(crate) async fn paced(target: &Target, first: u64, count: u64, rate: f64) ->
         }
         let connection = match free.pop() {
             Some(connection) => connection,
-            None => Connection::open(target.address).await?,
+            None => target.connect().await?,
         };
         flying.push(submit_one(connection, target.task(first + number)));
     }

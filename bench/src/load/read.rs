@@ -12,7 +12,7 @@ use hyper::{
     header::{HeaderValue, IF_NONE_MATCH},
 };
 
-use super::{Connection, Target};
+use super::Target;
 use crate::samples::Samples;
 
 /// So many connections read at once.
@@ -28,7 +28,7 @@ pub(crate) async fn read(
 ) -> anyhow::Result<(f64, Samples)> {
     let mut connections = Vec::with_capacity(CONNECTIONS);
     for _ in 0..CONNECTIONS {
-        connections.push(Connection::open(target.address).await?);
+        connections.push(target.connect().await?);
     }
     let (next, times) = (Cell::new(0_usize), RefCell::new(Samples::default()));
     let began = Instant::now();

@@ -74,7 +74,7 @@ impl<'a> Rival<'a> {
         if let Some(command) = peer.api {
             let mut api = rival.spawn("api", command, 0)?;
             let address = rival.address;
-            api.ready(START, async || Connection::open(address).await.is_ok()).await?;
+            api.ready(START, async || Connection::open(address, None).await.is_ok()).await?;
             rival.processes.push(api);
         }
         Ok(rival)

@@ -38,8 +38,7 @@ pub(super) struct Http {
 impl Http {
     pub(super) fn new(connect: &Connect, screen: &Screen) -> Result<Self, Failure> {
         let base = base(&connect.url)?;
-        let bearer = connect.api_key.as_deref().filter(|key| !key.is_empty());
-        let bearer = bearer.map(bearer_header).transpose()?;
+        let bearer = connect.key().as_deref().map(bearer_header).transpose()?;
         let client = client(&base)?;
         Ok(Self { client, base, bearer, screen: screen.clone() })
     }

@@ -13,9 +13,11 @@ mod follow;
 mod get;
 mod http;
 mod interrupt;
+mod keys;
 mod kinds;
 mod list;
 mod problem;
+mod projects;
 mod queues;
 mod report;
 mod schema;
@@ -62,6 +64,12 @@ pub(crate) enum ClientCommand {
     /// List queues with their limits, pause one, or let it go on
     #[command(after_help = EXIT_CODES)]
     Queues(queues::Queues),
+    /// Make, list, rotate and revoke API keys
+    #[command(after_help = EXIT_CODES)]
+    Keys(Box<keys::Keys>),
+    /// Make and list projects: tenants that see nothing of each other
+    #[command(after_help = EXIT_CODES)]
+    Projects(projects::Projects),
 }
 
 /// Runs a client command. A failure is told on standard error and is in the exit code.
@@ -78,6 +86,8 @@ async fn run_on(command: &ClientCommand, screen: &Screen) -> Exit {
         ClientCommand::List(list) => list.run(screen).await,
         ClientCommand::Kinds(kinds) => kinds.run(screen).await,
         ClientCommand::Queues(queues) => queues.run(screen).await,
+        ClientCommand::Keys(keys) => keys.run(screen).await,
+        ClientCommand::Projects(projects) => projects.run(screen).await,
     };
     result.unwrap_or_else(|failure| {
         if command.json() {
@@ -99,6 +109,8 @@ impl ClientCommand {
             Self::List(list) => list.json(),
             Self::Kinds(kinds) => kinds.json(),
             Self::Queues(queues) => queues.json(),
+            Self::Keys(keys) => keys.json(),
+            Self::Projects(projects) => projects.json(),
         }
     }
 }

@@ -88,6 +88,11 @@ id!(
     "proj_"
 );
 id!(
+    /// An API key, without its secret.
+    KeyId,
+    "key_"
+);
+id!(
     /// One life of a worker process, from its registration to its end. A restarted worker is a new incarnation.
     WorkerId,
     "wrk_"

@@ -21,7 +21,7 @@ pub mod ticket;
 pub use context::{Engines, JobContext};
 pub use error::JobError;
 pub use fault::Fault;
-pub use id::{ProjectUid, TaskId, WorkerId};
+pub use id::{KeyId, ProjectUid, TaskId, WorkerId};
 pub use integrity::Defect;
 pub use kind::JobKind;
 pub use limits::{GroupSettings, QueueSettings, Rate};

@@ -12,6 +12,8 @@ pub enum Channel {
     Due,
     /// A running task is to be stopped; the word is the worker that holds it.
     Cancel,
+    /// A key was changed; the word is its id.
+    Keys,
 }
 
 impl Channel {
@@ -19,6 +21,7 @@ impl Channel {
         match self {
             Self::Due => "longshore_due",
             Self::Cancel => "longshore_cancel",
+            Self::Keys => "longshore_keys",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{System, eventually, quantile};
+use e2e::{ADMIN_KEY, System, eventually, quantile};
 use futures::future::join_all;
 use jobs_core::{NewTask, task::Start};
 use serde_json::json;
@@ -56,7 +56,13 @@ async fn three_times_the_load_that_saturates_is_served_within_a_second_and_costs
             let mut took = Vec::new();
             while Instant::now() < until {
                 let sent = Instant::now();
-                let answer = connections[nth % CONNECTIONS].post(&url).json(&body).send().await.expect("an answer");
+                let answer = connections[nth % CONNECTIONS]
+                    .post(&url)
+                    .bearer_auth(ADMIN_KEY)
+                    .json(&body)
+                    .send()
+                    .await
+                    .expect("an answer");
                 match answer.status().as_u16() {
                     202 => took.push(sent.elapsed()),
                     503 => assert!(answer.headers().contains_key("retry-after"), "{answer:?}"),
@@ -89,10 +95,11 @@ async fn clients_that_never_finish_their_requests_keep_nobody_waiting() {
     let mut slow = Vec::new();
     for n in 0..SLOW {
         let mut stream = TcpStream::connect(&address).await.expect("a connection");
-        let head =
-            "POST /api/v1/tasks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n";
+        let head = format!(
+            "POST /api/v1/tasks HTTP/1.1\r\nhost: x\r\nx-api-key: {ADMIN_KEY}\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n"
+        );
         // Some stop within the head, some within the body.
-        let text = if n % 2 == 0 { head.to_owned() } else { format!("{head}\r\n{{") };
+        let text = if n % 2 == 0 { head } else { format!("{head}\r\n{{") };
         stream.write_all(text.as_bytes()).await.expect("it is sent");
         slow.push(stream);
     }

@@ -9,7 +9,13 @@ use jobs_store::Store;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{access::Access, submitter::Submitter, videos::RateLimit};
+use crate::{
+    access::Access,
+    follow::Feeds,
+    submitter::Submitter,
+    videos::RateLimit,
+    ws::{Sockets, Topics},
+};
 
 /// What handlers share, as they hold it.
 pub(crate) type Shared = Arc<App>;
@@ -24,6 +30,12 @@ pub(crate) struct App {
     pub(crate) queue: Queue,
     /// Wakes those who wait for a task.
     pub(crate) hub: Hub,
+    /// What those who follow tasks share.
+    pub(crate) feeds: Feeds,
+    /// Tags and groups that somebody listens to.
+    pub(crate) topics: Topics,
+    /// The sockets that are open.
+    pub(crate) sockets: Sockets,
     /// The bytes of artifacts.
     pub(crate) artifacts: Artifacts,
     /// The kinds that can be submitted.
@@ -62,6 +74,9 @@ impl App {
         let registry = jobs_kinds::registry();
         Arc::new(Self {
             hub: Hub::start(&queue, stopping.clone()),
+            feeds: Feeds::default(),
+            topics: Topics::default(),
+            sockets: Sockets::default(),
             submitter: Submitter::start(store.clone(), queue.clone()).0,
             access: Access::open(Gates::read(&crate::openapi::document(&registry)), ServerSecret::random()),
             store,

@@ -36,6 +36,7 @@ mod system;
 mod tasks;
 mod videos;
 mod view;
+mod ws;
 
 pub use serve::{serve, serve_on};
 

@@ -6,7 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     accept::json_only, app::Shared, docs, integrity, keys, kinds, openapi, problems, projects, queues, request, system,
-    tasks, videos,
+    tasks, videos, ws,
 };
 
 /// Where everything lies.
@@ -50,6 +50,7 @@ fn routes() -> (Router<Shared>, OpenApi) {
     let other = OpenApiRouter::new()
         .routes(routes!(tasks::events::events))
         .routes(routes!(tasks::artifact::artifact))
+        .route("/ws", get(ws::open))
         .route("/docs", get(docs::page));
     let all = json.merge(other);
     let root = OpenApiRouter::with_openapi(openapi::frame())

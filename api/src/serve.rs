@@ -14,10 +14,12 @@ use tokio::{net::TcpListener, time::Instant};
 use crate::{
     access::{Access, Gates, KnownKeys},
     app::App,
+    follow::{self, Feeds},
     openapi, router,
     submitter::Submitter,
     tasks::submission::CreateTask,
     videos::RateLimit,
+    ws::{Sockets, Topics},
 };
 
 /// Between "not ready" and the end of listening: whoever balances load gets to hear it first.
@@ -83,6 +85,9 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
         store: store.clone(),
         queue,
         hub,
+        feeds: Feeds::default(),
+        topics: Topics::default(),
+        sockets: Sockets::default(),
         artifacts,
         registry,
         submitter,
@@ -104,6 +109,7 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
             tracing::debug!(%error, "a connection keeps its delay");
         }
     });
+    let beside = Arc::clone(&app);
     let service = router::service(app).into_make_service_with_connect_info::<SocketAddr>();
     let soft = shutdown.soft.clone();
     let graceful = async move {
@@ -113,8 +119,11 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
     let server = axum::serve(listener, service).with_graceful_shutdown(graceful);
     tokio::select! {
         result = server => result.context("serve HTTP")?,
+        never = follow::patrol(&beside) => match never {},
+        never = beside.topics.resolve(&beside) => match never {},
         () = shutdown.hard.cancelled() => tracing::warn!("the API stops with requests unanswered"),
     }
+    drop(beside);
     // The server is gone, and with it the last submitter: what it took is stored and pushed.
     if tokio::time::timeout(FLUSH, pushed).await.is_err() {
         tracing::warn!("left to the dispatcher: tasks that could not be pushed in time");

@@ -9,6 +9,9 @@ use serde_json::Value;
 /// Served to everybody, and no operations of the document.
 const PAGES: [&str; 3] = ["/", "/api/v1/docs", "/api/v1/openapi.json"];
 
+/// The socket, which no description can hold: whoever opens it sends a key with the request, or as its first message.
+const SOCKET: &str = "/api/v1/ws";
+
 /// What an operation asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -28,6 +31,7 @@ impl Gates {
     /// Of the operations that `document` describes.
     pub(crate) fn read(document: &Value) -> Self {
         let mut gates: HashMap<_, _> = PAGES.map(|page| ((Method::GET, page.to_owned()), Need::Nothing)).into();
+        gates.insert((Method::GET, SOCKET.to_owned()), Need::KeyOrProof([Scope::TasksRead].into_iter().collect()));
         for (path, methods) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in methods.as_object().into_iter().flatten() {
                 if let Ok(method) = method.to_uppercase().parse() {
@@ -86,5 +90,6 @@ mod tests {
         assert_eq!(need("GET", "/api/v1/ping"), Need::Nothing);
         assert_eq!(need("GET", "/api/v1/file"), Need::KeyOrProof(scopes(Scope::TasksRead)));
         assert_eq!(need("GET", "/api/v1/docs"), Need::Nothing);
+        assert_eq!(need("GET", "/api/v1/ws"), Need::KeyOrProof(scopes(Scope::TasksRead)));
     }
 }

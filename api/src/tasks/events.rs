@@ -2,19 +2,17 @@
 
 use axum::{
     Json,
+    body::Body,
     extract::{RawQuery, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{
-        IntoResponse, Response,
-        sse::{KeepAlive, Sse},
-    },
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 
 use crate::{
     accept,
     app::{App, Shared},
     caller::Caller,
-    follow::{self, HEARTBEAT},
+    follow,
     links::Links,
     path::TaskPath,
     problem::{Code, Problem},
@@ -97,19 +95,20 @@ async fn stream(
     after: Option<i64>,
     links: Links,
 ) -> Result<Response, Problem> {
-    let watch = app.hub.watch(id);
+    let feed = app.feeds.follow(&app.hub, id);
     let task = app.store.get(project, id).await?;
     // `done` has the number behind the last event's.
     if task.state.is_terminal() && after.is_some_and(|after| after > task.seq) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let events = follow::events(app, project, watch, after.unwrap_or(0), links);
-    let alive = KeepAlive::new().interval(HEARTBEAT).text("alive");
-    let mut response = Sse::new(events).keep_alive(alive).into_response();
-    // Proxies that gather answers would keep the events to themselves.
-    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(response)
+    let events = follow::events(app, feed, after.unwrap_or(0), links);
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+        // Proxies that gather answers would keep the events to themselves.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((headers, Body::from_stream(events)).into_response())
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Problem> {

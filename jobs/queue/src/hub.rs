@@ -1,7 +1,10 @@
 //! Who waits for which task: one subscription a process, however many wait.
 //!
 //! All changes come over one channel, as ids: to compare an id with those that are watched costs less than a subscription for each
-//! task, and a watch that begins while the subscription holds misses nothing.
+//! task, and a watch that begins while the subscription holds misses nothing. New tasks come over a channel of their own, which is
+//! listened to while somebody wants to hear of every task.
+
+mod inbox;
 
 use std::{
     collections::HashMap,
@@ -15,6 +18,8 @@ use jobs_core::TaskId;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+pub use inbox::{Inbox, News};
 
 use crate::{Queue, QueueError};
 
@@ -34,16 +39,21 @@ pub struct Hub {
 #[derive(Default)]
 struct Shared {
     watched: Mutex<HashMap<TaskId, Weak<Watched>>>,
+    /// Who hears of every task.
+    everything: Mutex<Vec<Weak<Inbox>>>,
+    /// Told when the first one waits, and when somebody wants to hear of every task.
     somebody: Notify,
 }
 
 struct Watched {
     task: TaskId,
     changes: watch::Sender<u64>,
+    inboxes: Mutex<Vec<Weak<Inbox>>>,
     hub: Weak<Shared>,
 }
 
 /// A wait for one task.
+#[derive(Clone)]
 pub struct Watch {
     watched: Arc<Watched>,
     changes: watch::Receiver<u64>,
@@ -67,18 +77,55 @@ impl Hub {
             return Watch { changes: known.changes.subscribe(), watched: known };
         }
         let (changes, receiver) = watch::channel(0);
-        let new = Arc::new(Watched { task, changes, hub: Arc::downgrade(&self.shared) });
+        let inboxes = Mutex::default();
+        let new = Arc::new(Watched { task, changes, inboxes, hub: Arc::downgrade(&self.shared) });
         watched.insert(task, Arc::downgrade(&new));
         self.shared.somebody.notify_one();
         Watch { changes: receiver, watched: new }
     }
+
+    /// Drops the names of all tasks that come or change into `inbox`, for as long as it is kept. It says that words were missed now,
+    /// and again when it hears for certain: what there was before has to be looked up.
+    pub fn tell_everything(&self, inbox: &Arc<Inbox>) {
+        lock(&self.shared.everything).push(Arc::downgrade(inbox));
+        inbox.miss();
+        self.shared.somebody.notify_one();
+    }
+
+    /// The tasks that are watched now.
+    #[must_use]
+    pub fn watched(&self) -> Vec<TaskId> {
+        self.shared.lock().keys().copied().collect()
+    }
+
+    /// Wakes those who wait for this task, as a word from Redis does.
+    pub fn wake(&self, task: TaskId) {
+        let watched = self.shared.lock().get(&task).and_then(Weak::upgrade);
+        if let Some(watched) = watched {
+            watched.wake();
+        }
+    }
 }
 
 impl Watch {
-    /// Completes when the task may have changed since the last call.
+    /// Completes when the task may have changed since the last call, or since it was [`Watch::seen`].
     pub async fn changed(&mut self) {
         // The sender lives in `watched`, which we hold.
         let _ = self.changes.changed().await;
+    }
+
+    /// How often the task may have changed. What is counted here does not complete [`Watch::changed`] any more: look at the task
+    /// after this, and no change is missed.
+    pub fn seen(&mut self) -> u64 {
+        *self.changes.borrow_and_update()
+    }
+
+    /// Drops the name of the task into `inbox` whenever it may have changed, for as long as this watch, or another of the task, and
+    /// the box are kept.
+    pub fn tell(&self, inbox: &Arc<Inbox>) {
+        let mut inboxes = lock(&self.watched.inboxes);
+        inboxes.retain(|known| known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), Arc::as_ptr(inbox)));
+        inboxes.push(Arc::downgrade(inbox));
     }
 
     /// The task that is watched.
@@ -91,6 +138,7 @@ impl Watch {
 impl Watched {
     fn wake(&self) {
         self.changes.send_modify(|count| *count += 1);
+        lock(&self.inboxes).iter().filter_map(Weak::upgrade).for_each(|inbox| inbox.put(self.task));
     }
 }
 
@@ -107,16 +155,32 @@ impl Drop for Watched {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, HashMap<TaskId, Weak<Watched>>> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.watched)
     }
 
     fn is_idle(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().is_empty() && !self.is_curious()
+    }
+
+    /// Whether somebody wants to hear of every task.
+    fn is_curious(&self) -> bool {
+        let mut everything = lock(&self.everything);
+        everything.retain(|inbox| inbox.strong_count() > 0);
+        !everything.is_empty()
+    }
+
+    fn curious(&self) -> Vec<Arc<Inbox>> {
+        lock(&self.everything).iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Wakes those who wait for the tasks of a message: ids of 16 bytes, one after the other.
     fn wake(&self, message: &[u8]) {
         let ids = message.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok());
+        let curious = self.curious();
+        if !curious.is_empty() {
+            let ids: Vec<TaskId> = ids.clone().map(TaskId).collect();
+            curious.iter().for_each(|inbox| inbox.put_all(&ids));
+        }
         // Woken outside of the lock: the last reference to one may be ours.
         let woken: Vec<_> = {
             let watched = self.lock();
@@ -128,7 +192,12 @@ impl Shared {
     fn wake_all(&self) {
         let all: Vec<_> = self.lock().values().filter_map(Weak::upgrade).collect();
         all.iter().for_each(|watched| watched.wake());
+        self.curious().iter().for_each(|inbox| inbox.miss());
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keeps a subscription while anybody watches, whatever happens to Redis.
@@ -166,15 +235,25 @@ async fn subscribed(queue: &Queue, hub: &Weak<Shared>, is_away: &mut bool) -> Re
         None => return Ok(()),
     }
     let mut ask = tokio::time::interval_at(tokio::time::Instant::now() + ASK, ASK);
+    let mut hears_new = false;
     loop {
+        let Some(shared) = hub.upgrade() else { return Ok(()) };
+        if shared.is_curious() && !hears_new {
+            in_time(sink.subscribe(queue.new_channel())).await?;
+            hears_new = true;
+            shared.curious().iter().for_each(|inbox| inbox.miss());
+        } else if hears_new && !shared.is_curious() {
+            in_time(sink.unsubscribe(queue.new_channel())).await?;
+            hears_new = false;
+        }
         tokio::select! {
             message = messages.next() => {
                 let message = message.ok_or_else(|| QueueError::io(ErrorKind::ConnectionReset))?;
-                let Some(hub) = hub.upgrade() else { return Ok(()) };
-                hub.wake(message.get_payload_bytes());
+                shared.wake(message.get_payload_bytes());
             }
+            () = shared.somebody.notified() => {}
             _ = ask.tick() => {
-                if hub.upgrade().is_none_or(|hub| hub.is_idle()) {
+                if shared.is_idle() {
                     return Ok(());
                 }
                 // A connection that died in silence looks like one on which nothing happens.

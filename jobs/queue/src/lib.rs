@@ -23,7 +23,7 @@ mod wake;
 pub use backend::{Feed, Source};
 pub use epoch::Rebuild;
 pub use eviction::Eviction;
-pub use hub::{Hub, Watch};
+pub use hub::{Hub, Inbox, News, Watch};
 pub use integrity::{Recount, Walk};
 pub use jobs_core::Ticket;
 pub use limits::Depth;

@@ -20,8 +20,8 @@
 //!
 //! A group is called by its [`GroupKey`]: groups of two projects never meet.
 //!
-//! And for all queues together `<prefix>:epoch`, which is gone when the index is, and the channel `<prefix>:changed`, which says the ids of
-//! tasks that changed.
+//! And for all queues together `<prefix>:epoch`, which is gone when the index is, and the channels `<prefix>:changed` and `<prefix>:new`,
+//! which say the ids of tasks that changed and of those that were accepted.
 
 use std::time::Duration;
 
@@ -202,9 +202,21 @@ impl Queue {
     /// # Errors
     /// When Redis is not available.
     pub async fn announce(&self, tasks: &[TaskId]) -> Result<(), QueueError> {
+        self.publish(&self.channel(), tasks).await
+    }
+
+    /// Tells everybody who wants to hear of every task that these were accepted. Mostly that is nobody.
+    ///
+    /// # Errors
+    /// When Redis is not available.
+    pub async fn announce_new(&self, tasks: &[TaskId]) -> Result<(), QueueError> {
+        self.publish(&self.new_channel(), tasks).await
+    }
+
+    async fn publish(&self, channel: &str, tasks: &[TaskId]) -> Result<(), QueueError> {
         for batch in tasks.chunks(BATCH) {
             let ids: Vec<u8> = batch.iter().flat_map(|task| *task.0.as_bytes()).collect();
-            let () = redis::cmd("PUBLISH").arg(self.channel()).arg(ids).query_async(&mut self.connection()).await?;
+            let () = redis::cmd("PUBLISH").arg(channel).arg(ids).query_async(&mut self.connection()).await?;
         }
         Ok(())
     }
@@ -230,6 +242,10 @@ impl Queue {
 
     pub(crate) fn channel(&self) -> String {
         format!("{}:changed", self.prefix)
+    }
+
+    pub(crate) fn new_channel(&self) -> String {
+        format!("{}:new", self.prefix)
     }
 
     pub(crate) fn connection(&self) -> ConnectionManager {

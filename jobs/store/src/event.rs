@@ -32,7 +32,7 @@ impl EventType {
         }
     }
 
-    fn read(text: &str) -> Result<Self, StoreError> {
+    pub(crate) fn read(text: &str) -> Result<Self, StoreError> {
         let all = [Self::Status, Self::Progress, Self::Log, Self::Artifact];
         let known = all.into_iter().find(|known| known.name() == text);
         known.ok_or_else(|| StoreError::broken(format!("`{text}` is not a type of history row")))

@@ -3,15 +3,17 @@
 //! [`table`] is the only list: parsing, `longshore config` and the documentation are made from it.
 
 mod error;
+mod kinds;
 mod source;
 pub mod table;
 mod value;
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use crate::secret::{AdminKey, ServerSecret};
 
 pub use error::ConfigError;
+pub use kinds::{KindConfig, kind_word};
 pub use source::{Listed, Loaded};
 pub(crate) use value::escape_path;
 pub use value::{format_duration, parse_bytes, parse_duration, parse_queues};
@@ -41,6 +43,10 @@ pub struct Config {
     pub worker: WorkerConfig,
     /// The process that moves what is due.
     pub scheduler: SchedulerConfig,
+    /// What tasks of kinds have unless they say otherwise, by [`kind_word`].
+    pub kinds: BTreeMap<String, KindConfig>,
+    /// How long what has ended is kept.
+    pub retention: RetentionConfig,
     /// What is logged, and how it looks.
     pub log: LogConfig,
 }
@@ -114,6 +120,19 @@ pub struct SchedulerConfig {
     pub tick: Duration,
 }
 
+/// How long tasks are kept that have ended, by how they ended; nothing is for ever.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RetentionConfig {
+    /// Those that succeeded.
+    pub succeeded: Option<Duration>,
+    /// Those that failed.
+    pub failed: Option<Duration>,
+    /// Those that were canceled.
+    pub canceled: Option<Duration>,
+    /// Those that expired.
+    pub expired: Option<Duration>,
+}
+
 /// What is logged, and how it looks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogConfig {
@@ -174,6 +193,14 @@ impl Default for Config {
     /// The defaults of the table.
     fn default() -> Self {
         table::defaults()
+    }
+}
+
+impl RetentionConfig {
+    /// The shortest time that is kept; none if nothing is ever removed.
+    #[must_use]
+    pub fn shortest(&self) -> Option<Duration> {
+        [self.succeeded, self.failed, self.canceled, self.expired].into_iter().flatten().min()
     }
 }
 

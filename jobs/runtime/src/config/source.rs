@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Config, ConfigError,
+    Config, ConfigError, kinds,
     table::{OTHER_VARIABLES, SETTINGS, Setting},
 };
 
@@ -27,7 +27,7 @@ pub struct Listed {
     /// Its variable.
     pub name: String,
     /// Its key in the settings file.
-    pub key: &'static str,
+    pub key: String,
     /// Its value as text, with passwords hidden; empty when not set.
     pub value: String,
     /// Where the value comes from: `default`, a variable, or a file.
@@ -67,8 +67,12 @@ impl Loaded {
             let (text, source) = find(setting, environment, file.as_ref());
             (setting.set)(&mut config, &text).map_err(|problem| ConfigError::Bad { name: source.clone(), problem })?;
             let (name, value) = (setting.variable(), setting.shown(&text));
-            listed.push(Listed { name, key: setting.key, value, source, help: setting.help });
+            listed.push(Listed { name, key: setting.key.to_owned(), value, source, help: setting.help });
         }
+        let path = file.as_ref().map(|file| file.path.display().to_string()).unwrap_or_default();
+        let (kinds, of_kinds) = kinds::read(environment, file.as_ref().map(|file| (&file.values, path.as_str())))?;
+        config.kinds = kinds;
+        listed.extend(of_kinds);
         check_together(&config)?;
         let warnings = unknown_names(environment, file.as_ref());
         Ok(Self { config, listed, warnings })
@@ -148,13 +152,15 @@ fn unknown_names(environment: &BTreeMap<String, String>, file: Option<&File>) ->
     let mut warnings = Vec::new();
     for name in environment.keys().filter(|name| name.starts_with("LONGSHORE_")) {
         let other = OTHER_VARIABLES.contains(&name.as_str()) || name.starts_with("LONGSHORE_TEST_");
-        if !other && !variables.contains(name) {
+        if !other && !variables.contains(name) && !kinds::is_variable(name) {
             let known = variables.iter().map(String::as_str);
             warnings.push(format!("{name} is not a setting{}", did_you_mean(name, known)));
         }
     }
     if let Some(file) = file {
-        for key in file.values.keys().filter(|key| !SETTINGS.iter().any(|setting| setting.key == **key)) {
+        for key in
+            file.values.keys().filter(|key| !kinds::is_key(key) && !SETTINGS.iter().any(|setting| setting.key == **key))
+        {
             let known = SETTINGS.iter().map(|setting| setting.key);
             let path = file.path.display();
             warnings.push(format!("{key} in {path} is not a setting{}", did_you_mean(key, known)));

@@ -1,7 +1,8 @@
 //! The table of all settings: name, default, help, and where the value goes.
 
 use super::{
-    ApiConfig, Config, DatabaseConfig, LogConfig, LogFormat, RedisConfig, SchedulerConfig, WorkerConfig,
+    ApiConfig, Config, DatabaseConfig, LogConfig, LogFormat, RedisConfig, RetentionConfig, SchedulerConfig,
+    WorkerConfig,
     value::{self, Value},
 };
 use std::time::Duration;
@@ -130,6 +131,15 @@ pub static SETTINGS: &[Setting] = &[
     setting("worker.media_bin", "", to!(worker.media_bin), "the renderer (default: longshore-media, beside longshore)"),
     setting("worker.echo_faults", "false", to!(worker.echo_faults), "let the echo kind crash its process, for tests"),
     setting("scheduler.tick", "1s", to!(scheduler.tick), "how often the scheduler looks for what fell through"),
+    setting(
+        "retention.succeeded",
+        "",
+        to!(retention.succeeded),
+        "how long tasks are kept that succeeded: 7d (default: for ever)",
+    ),
+    setting("retention.failed", "", to!(retention.failed), "how long tasks are kept that failed (default: for ever)"),
+    setting("retention.canceled", "", to!(retention.canceled), "how long canceled tasks are kept (default: for ever)"),
+    setting("retention.expired", "", to!(retention.expired), "how long expired tasks are kept (default: for ever)"),
     setting("log.format", "auto", to!(log.format), "auto (pretty on a terminal, else JSON), pretty or json"),
     setting("log.level", "info,sqlx=warn,apalis_core=warn", to!(log.level), "a level, or directives (RUST_LOG wins)"),
 ];
@@ -202,6 +212,8 @@ fn blank() -> Config {
             echo_faults: false,
         },
         scheduler: SchedulerConfig { tick: none },
+        kinds: std::collections::BTreeMap::new(),
+        retention: RetentionConfig::default(),
         log: LogConfig { format: LogFormat::Auto, level: String::new() },
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Access,
+    courier::Courier,
     follow::Feeds,
     submitter::Submitter,
     videos::RateLimit,
@@ -42,6 +43,8 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     /// Takes submissions.
     pub(crate) submitter: Submitter,
+    /// Tells Redis of what happened.
+    pub(crate) courier: Courier,
     /// What a submission looks like, its input aside.
     pub(crate) envelope: Schema,
     /// How many videos an address may ask for.
@@ -56,6 +59,8 @@ pub(crate) struct App {
     pub(crate) body_limit_bytes: usize,
     /// The longest that a request may take.
     pub(crate) request_timeout: Duration,
+    /// What has ended is kept for so long at least; none is for ever.
+    pub(crate) kept: Option<Duration>,
     /// When this process began to serve.
     pub(crate) began: Instant,
 }
@@ -72,12 +77,14 @@ impl App {
         let queue = Queue::open("redis://localhost:1", "test").expect("a URL");
         let stopping = CancellationToken::new();
         let registry = jobs_kinds::registry();
+        let courier = Courier::start(queue.clone()).0;
         Arc::new(Self {
             hub: Hub::start(&queue, stopping.clone()),
             feeds: Feeds::default(),
             topics: Topics::default(),
             sockets: Sockets::default(),
-            submitter: Submitter::start(store.clone(), queue.clone()).0,
+            submitter: Submitter::start(store.clone(), queue.clone(), courier.clone()),
+            courier,
             access: Access::open(Gates::read(&crate::openapi::document(&registry)), ServerSecret::random()),
             store,
             queue,
@@ -90,6 +97,7 @@ impl App {
             public_url: Some("https://jobs.example".to_owned()),
             body_limit_bytes: 1024,
             request_timeout: Duration::from_secs(10),
+            kept: None,
             began: Instant::now(),
         })
     }

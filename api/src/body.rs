@@ -113,6 +113,21 @@ pub(crate) fn checked<T: DeserializeOwned + JsonSchema>(body: Value) -> Result<T
     serde_json::from_value(body).map_err(|error| Problem::invalid(vec![Fault::new("", error.to_string())]))
 }
 
+/// A body of JSON, or none.
+pub(crate) struct OptionalJson(pub(crate) Option<Value>);
+
+impl<S: Send + Sync> FromRequest<S> for OptionalJson {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        // It was read whole, so its length is known.
+        if axum::body::HttpBody::size_hint(request.body()).exact() == Some(0) {
+            return Ok(Self(None));
+        }
+        JsonBody::from_request(request, state).await.map(|JsonBody(value)| Self(Some(value)))
+    }
+}
+
 /// A body of JSON, or of one JSON value a line (`application/x-ndjson`), which is read as an array.
 pub(crate) struct JsonLines(pub(crate) Value);
 

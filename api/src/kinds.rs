@@ -1,7 +1,11 @@
 //! `GET /kinds` and `GET /kinds/{kind}`: the kinds of jobs, and how to submit one.
 
+use std::collections::BTreeMap;
+
+use anyhow::bail;
 use axum::{Json, extract::State};
-use jobs_core::kind::KindSpec;
+use jobs_core::{Registry, RetryPolicy, kind::KindSpec};
+use jobs_runtime::config::{KindConfig, kind_word};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -40,15 +44,20 @@ pub(crate) struct KindView {
 #[derive(Debug, Serialize, JsonSchema)]
 struct Defaults {
     /// The queue.
-    queue: &'static str,
+    queue: String,
+    /// The priority, from 0 to 9.
+    priority: u8,
     /// How long an attempt may run; the input may lengthen it.
     timeout_ms: u64,
     /// How many attempts may fail.
     max_attempts: u32,
+    /// How long it waits between attempts.
+    retry: RetryPolicy,
 }
 
 impl KindView {
-    fn new(spec: &KindSpec, links: &Links) -> Self {
+    fn new(spec: &KindSpec, registry: &Registry, links: &Links) -> Self {
+        let defaults = registry.defaults(spec);
         let example = json!({ "kind": spec.name, "input": spec.example });
         // In single quotes a shell takes everything as it is but a single quote.
         let body = example.to_string().replace('\'', r"'\''");
@@ -56,9 +65,11 @@ impl KindView {
             name: spec.name,
             summary: spec.summary,
             defaults: Defaults {
-                queue: spec.queue,
-                timeout_ms: u64::try_from(spec.timeout.as_millis()).unwrap_or(u64::MAX),
-                max_attempts: spec.max_attempts,
+                queue: defaults.queue,
+                priority: defaults.priority,
+                timeout_ms: u64::try_from(defaults.timeout.unwrap_or(spec.timeout).as_millis()).unwrap_or(u64::MAX),
+                max_attempts: defaults.max_attempts,
+                retry: defaults.retry,
             },
             input_schema: spec.input.document().clone(),
             output_schema: spec.output.document().clone(),
@@ -67,6 +78,31 @@ impl KindView {
             url: links.api(&format!("kinds/{}", spec.name)),
         }
     }
+}
+
+/// The kinds with what an operator set for them.
+pub(crate) fn configured(mut registry: Registry, kinds: &BTreeMap<String, KindConfig>) -> anyhow::Result<Registry> {
+    let names: Vec<&'static str> = registry.iter().map(|kind| kind.spec().name).collect();
+    for (word, config) in kinds {
+        let kind = names.iter().find(|name| kind_word(name) == *word).and_then(|name| registry.get(name)).cloned();
+        let Some(kind) = kind else {
+            bail!("{}: there is no kind of this name; known are {}", config.source, names.join(", "));
+        };
+        let spec = kind.spec();
+        let mut defaults = spec.defaults();
+        let KindConfig { queue, priority, timeout, max_attempts, .. } = config.clone();
+        defaults.queue = queue.unwrap_or(defaults.queue);
+        defaults.priority = priority.unwrap_or(defaults.priority);
+        defaults.timeout = timeout;
+        defaults.max_attempts = max_attempts.unwrap_or(defaults.max_attempts);
+        let retry = &mut defaults.retry;
+        retry.initial_ms = config.retry_initial_ms.unwrap_or(retry.initial_ms);
+        retry.factor = config.retry_factor.unwrap_or(retry.factor);
+        retry.max_ms = config.retry_max_ms.unwrap_or(retry.max_ms);
+        retry.jitter = config.retry_jitter.unwrap_or(retry.jitter);
+        registry = registry.with_defaults(spec.name, defaults);
+    }
+    Ok(registry)
 }
 
 /// List the kinds of jobs.
@@ -80,7 +116,7 @@ impl KindView {
     extensions(("x-problems" = json!(["not_acceptable"])))
 )]
 pub(crate) async fn list(State(app): State<Shared>, links: Links) -> Json<Page<KindView>> {
-    let data = app.registry.iter().map(|kind| KindView::new(kind.spec(), &links)).collect();
+    let data = app.registry.iter().map(|kind| KindView::new(kind.spec(), &app.registry, &links)).collect();
     Json(Page { data, has_more: false })
 }
 
@@ -105,5 +141,5 @@ pub(crate) async fn get(
         let detail = format!("there is no kind `{}`; known are {}", name.escape_debug(), known.join(", "));
         Problem::new(Code::KindNotFound, detail)
     })?;
-    Ok(Json(KindView::new(kind.spec(), &links)))
+    Ok(Json(KindView::new(kind.spec(), &app.registry, &links)))
 }

@@ -10,6 +10,7 @@ mod app;
 mod body;
 mod caller;
 mod clock;
+mod courier;
 mod cursor;
 mod docs;
 mod etag;

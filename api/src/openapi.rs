@@ -22,6 +22,7 @@ use crate::{
     router,
     system::{Health, Pong},
     tasks::{
+        actions::{BulkAction, BulkResult},
         attempts::AttemptView,
         batch::{Batch, MOST, PartialBatch},
         submission::CreateTask,
@@ -69,13 +70,19 @@ fn key() -> Value {
 
 fn complete(operation: &mut Value, schema: &str) {
     let Some(operation) = operation.as_object_mut() else { return };
+    let is_optional = operation.get("operationId").is_some_and(|id| id == "replayTask");
     if let Some(body) = operation.get_mut("requestBody") {
-        body["required"] = true.into();
+        body["required"] = (!is_optional).into();
     }
     let named = operation.remove(PROBLEMS).unwrap_or_default();
     let named: Vec<&str> = named.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let of_keys = of_keys(operation.get("security").unwrap_or(&Value::Null));
-    let has = |code: &Code| ALWAYS.contains(code) || of_keys.contains(code) || named.contains(&code.name());
+    // A task that is not there may have been removed.
+    let may_be_gone = named.contains(&Code::TaskNotFound.name());
+    let has = |code: &Code| {
+        let is_named = named.contains(&code.name()) || (may_be_gone && *code == Code::Gone);
+        ALWAYS.contains(code) || of_keys.contains(code) || is_named
+    };
     let codes: Vec<Code> = Code::ALL.iter().copied().filter(has).collect();
     let media_type = if schema == "Problem" { "application/problem+json" } else { "application/json" };
     let Some(responses) = operation.entry("responses").or_insert(json!({})).as_object_mut() else { return };
@@ -115,6 +122,7 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
     };
     let mut read = settings().into_generator();
     read.subschema_for::<CreateTask>();
+    read.subschema_for::<BulkAction>();
     read.subschema_for::<QueueSettings>();
     read.subschema_for::<GroupSettings>();
     read.subschema_for::<CreateKey>();
@@ -128,6 +136,7 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
         written.subschema_for::<TaskPage>(),
         written.subschema_for::<Batch>(),
         written.subschema_for::<PartialBatch>(),
+        written.subschema_for::<BulkResult>(),
         written.subschema_for::<QueueView>(),
         written.subschema_for::<GroupView>(),
         written.subschema_for::<NewKeyView>(),
@@ -174,7 +183,23 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
         }),
     );
     add_kinds(&mut all, registry);
+    let replay = replay(&all["CreateTask"]);
+    all.insert("ReplayTask".to_owned(), replay);
     all
+}
+
+/// What a replay says otherwise: a submission of which everything may be left out, and the kind must be.
+fn replay(submission: &Value) -> Value {
+    let mut replay = submission.clone();
+    if let Some(fields) = replay.as_object_mut() {
+        fields.retain(|name, _| matches!(name.as_str(), "type" | "properties" | "additionalProperties"));
+        fields.insert("description".to_owned(), "What is to be otherwise; the rest is as it was.".into());
+        fields.insert("examples".to_owned(), json!([{ "priority": 9 }]));
+    }
+    if let Some(properties) = replay["properties"].as_object_mut() {
+        properties.remove("kind");
+    }
+    replay
 }
 
 fn page<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {

@@ -27,7 +27,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NamePath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        word(parts, state, &["name", "kind", "code"]).await.map(Self)
+        word(parts, state, &["name", "kind", "code", "action"]).await.map(Self)
     }
 }
 

@@ -94,6 +94,12 @@ codes! {
     LastOperatorKey: CONFLICT, "last_operator_key", "The last operator's key stays";
     /// Another project has this name.
     ProjectExists: CONFLICT, "project_exists", "There is such a project";
+    /// The task has succeeded, so there is nothing to try again; POST its `replay` address for a new task like it.
+    NotRetryable: CONFLICT, "not_retryable", "The task cannot be tried again";
+    /// The task has not ended. Only what has ended can be removed: cancel it first.
+    NotEnded: CONFLICT, "not_ended", "The task has not ended";
+    /// What was here has been removed for good: by its owner, or because tasks are kept no longer.
+    Gone: GONE, "gone", "It has been removed";
     /// The body is larger than the server takes. Large inputs belong into a file whose address is sent.
     TooLarge: PAYLOAD_TOO_LARGE, "too_large", "The body is too large";
     /// The body must be JSON, not compressed, with the header Content-Type: application/json.
@@ -134,6 +140,8 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     /// All wrong fields.
     pub(crate) errors: Vec<Fault>,
+    /// The task that does not exist, if that is the problem.
+    pub(crate) task: Option<TaskId>,
     /// Headers that belong to it.
     pub(crate) headers: Box<HeaderMap>,
 }
@@ -141,7 +149,7 @@ pub(crate) struct Problem {
 impl Problem {
     /// A problem, with what is wrong this time: a sentence without its full stop.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: cut(detail.into()), errors: Vec::new(), headers: Box::default() }
+        Self { code, detail: cut(detail.into()), errors: Vec::new(), task: None, headers: Box::default() }
     }
 
     /// The request has these faults.
@@ -199,7 +207,7 @@ impl From<StoreError> for Problem {
                 tracing::warn!(error = &error as &dyn Error, "a request found no Postgres");
                 Self::new(Code::Unavailable, "the database is not available").retry_after(1)
             }
-            StoreError::NotFound(id) => Self::no_task(&id.to_string()),
+            StoreError::NotFound(id) => Self { task: Some(*id), ..Self::no_task(&id.to_string()) },
             StoreError::Refused(refused) => Self::new(Code::NotCancelable, refused.to_string()),
             StoreError::Broken(_) => Self::internal(&error),
         }

@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
+use jobs_core::TaskId;
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -57,6 +58,8 @@ struct Asked {
     method: Method,
     path: String,
     links: Links,
+    /// What has ended is kept for so long at least; none is for ever.
+    kept: Option<Duration>,
 }
 
 /// The layer around all routes.
@@ -66,6 +69,7 @@ pub(crate) async fn around(State(app): State<Shared>, mut request: Request, next
         method: request.method().clone(),
         path: request.uri().path().to_owned(),
         links: Links::of(app.public_url.as_deref(), request.headers(), request.uri()),
+        kept: app.kept,
     };
     request.extensions_mut().insert(asked.id.clone());
     request.extensions_mut().insert(asked.links.clone());
@@ -129,7 +133,7 @@ impl Asked {
     /// Adds what every answer has, and writes the body of a problem.
     fn finish(&self, mut response: Response) -> Response {
         let status = response.status();
-        let problem = response.extensions_mut().remove::<Problem>();
+        let problem = response.extensions_mut().remove::<Problem>().map(|problem| self.as_gone(problem));
         let problem = problem.or_else(|| {
             // Made by the framework, in plain text: it knows the status, the table knows the words.
             let is_error = status.is_client_error() || status.is_server_error();
@@ -158,6 +162,16 @@ impl Asked {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         response
+    }
+
+    /// A task that is not there, and is older than what is kept, may have been there. The age of an id says nothing of whose it was.
+    fn as_gone(&self, problem: Problem) -> Problem {
+        let made = problem.task.filter(|_| problem.code == Code::TaskNotFound).and_then(TaskId::made_at);
+        let age = made.and_then(|made| made.elapsed().ok());
+        if age.zip(self.kept).is_none_or(|(age, kept)| age < kept) {
+            return problem;
+        }
+        Problem::new(Code::Gone, format!("{}: tasks of its age may have been removed", problem.detail))
     }
 
     fn of_status(&self, status: StatusCode) -> Problem {

@@ -14,8 +14,9 @@ use tokio::{net::TcpListener, time::Instant};
 use crate::{
     access::{Access, Gates, KnownKeys},
     app::App,
+    courier::Courier,
     follow::{self, Feeds},
-    openapi, router,
+    kinds, openapi, router,
     submitter::Submitter,
     tasks::submission::CreateTask,
     videos::RateLimit,
@@ -60,7 +61,7 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
     let queue = Queue::open(&redis, &config.redis.prefix).context("read REDIS_URL")?;
     queue.warn_of_eviction();
     let artifacts = Artifacts::open(&config.artifacts_url()).context("open the artifact store")?;
-    let registry = jobs_kinds::registry();
+    let registry = kinds::configured(jobs_kinds::registry(), &config.kinds)?;
     let document = openapi::document(&registry);
     let openapi = serde_json::to_vec(&document).context("write the OpenAPI document")?;
     let gates = Gates::read(&document);
@@ -79,7 +80,8 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
         Access::with_keys(gates, secret, known, config.admin_key.as_ref())
     };
     let hub = Hub::start(&queue, shutdown.hard.clone());
-    let (submitter, pushed) = Submitter::start(store.clone(), queue.clone());
+    let (courier, told) = Courier::start(queue.clone());
+    let submitter = Submitter::start(store.clone(), queue.clone(), courier.clone());
     let app = Arc::new(App {
         access,
         store: store.clone(),
@@ -91,6 +93,7 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
         artifacts,
         registry,
         submitter,
+        courier,
         envelope: Schema::of::<CreateTask>(),
         video_rate: RateLimit::default(),
         stopping: shutdown.soft.clone(),
@@ -98,6 +101,7 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
         public_url: config.api.public_url.clone(),
         body_limit_bytes: config.api.body_limit_bytes,
         request_timeout: config.api.request_timeout,
+        kept: config.retention.shortest(),
         began: Instant::now(),
     });
 
@@ -124,8 +128,8 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
         () = shutdown.hard.cancelled() => tracing::warn!("the API stops with requests unanswered"),
     }
     drop(beside);
-    // The server is gone, and with it the last submitter: what it took is stored and pushed.
-    if tokio::time::timeout(FLUSH, pushed).await.is_err() {
+    // The server is gone, and with it the last submitter: what it took is stored, and Redis is told of it.
+    if tokio::time::timeout(FLUSH, told).await.is_err() {
         tracing::warn!("left to the dispatcher: tasks that could not be pushed in time");
     }
     store.close().await;

@@ -1,21 +1,18 @@
 //! Submissions that arrive together are stored together: one statement for all that is there, never a wait for more.
 //!
 //! A full channel, or no room for another input, is the sign of overload: it is said before anything is accepted. After
-//! their commit the tasks are pushed to the queue, behind the back of the answer: what a push misses, the dispatcher of the
-//! scheduler finds.
+//! their commit the courier pushes the tasks to the queue.
 
 use std::sync::Arc;
 
-use jobs_core::{NewTask, ProjectId, State, Task, TaskId};
-use jobs_queue::{Queue, Ticket};
+use jobs_core::{NewTask, ProjectId};
+use jobs_queue::Queue;
 use jobs_store::{Store, StoreError, transition::Submitted};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
-    task::JoinHandle,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::{
     admission::{Admission, Places},
+    courier::{Courier, Errand, ticket},
     problem::{Code, Problem},
 };
 
@@ -29,8 +26,6 @@ const AT_ONCE: usize = 2;
 const BACKLOG: usize = 4_000;
 /// So many bytes of input wait for their answer; more is overload.
 const ROOM: u32 = 64 << 20;
-/// So many pushes wait; the dispatcher finds what does not fit.
-const PUSH_BACKLOG: usize = 20_000;
 
 /// Takes submissions.
 pub(crate) struct Submitter {
@@ -54,26 +49,14 @@ struct Answer {
     room: OwnedSemaphorePermit,
 }
 
-/// A task to be announced, and pushed if it is ready. Until then it keeps its place.
-struct Ready {
-    task: TaskId,
-    ticket: Option<Ticket>,
-    places: Option<Arc<Places>>,
-}
-
-/// Ends when all that was submitted is stored and pushed, once the [`Submitter`] is gone.
-pub(crate) type Finished = JoinHandle<()>;
-
 impl Submitter {
     /// Begins to take submissions.
-    pub(crate) fn start(store: Store, queue: Queue) -> (Self, Finished) {
+    pub(crate) fn start(store: Store, queue: Queue, courier: Courier) -> Self {
         let (sender, receiver) = mpsc::channel(BACKLOG);
-        let (tickets, ready) = mpsc::channel(PUSH_BACKLOG);
-        let admission = Admission::new(store.clone(), queue.clone());
-        tokio::spawn(take(store, receiver, tickets));
+        let admission = Admission::new(store.clone(), queue);
         // It ends when the last statement is through.
-        let finished = tokio::spawn(push(queue, ready));
-        (Self { sender, room: Arc::new(Semaphore::new(ROOM as usize)), admission }, finished)
+        tokio::spawn(take(store, receiver, courier));
+        Self { sender, room: Arc::new(Semaphore::new(ROOM as usize)), admission }
     }
 
     /// Accepts a task: it is committed when this returns.
@@ -109,16 +92,16 @@ fn in_doubt() -> Problem {
     Problem::new(Code::Unavailable, "what was submitted may or may not have been accepted").retry_after(1)
 }
 
-async fn take(store: Store, mut receiver: mpsc::Receiver<Pending>, tickets: mpsc::Sender<Ready>) {
+async fn take(store: Store, mut receiver: mpsc::Receiver<Pending>, courier: Courier) {
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut ahead = None;
     loop {
         // First the turn, then the batch: what arrives while all are busy goes together.
         let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
         let Some(batch) = next_batch(&mut receiver, &mut ahead).await else { return };
-        let (store, tickets) = (store.clone(), tickets.clone());
+        let (store, courier) = (store.clone(), courier.clone());
         tokio::spawn(async move {
-            store_batch(&store, batch, &tickets).await;
+            store_batch(&store, batch, &courier).await;
             drop(turn);
         });
     }
@@ -147,7 +130,7 @@ async fn next_batch(receiver: &mut mpsc::Receiver<Pending>, ahead: &mut Option<P
     Some(batch)
 }
 
-async fn store_batch(store: &Store, mut batch: Vec<Pending>, tickets: &mpsc::Sender<Ready>) {
+async fn store_batch(store: &Store, mut batch: Vec<Pending>, courier: &Courier) {
     // Whoever has been told meanwhile that it took too long must not find that it was accepted after all.
     batch.retain(|pending| !pending.answer.sender.is_closed());
     if batch.is_empty() {
@@ -165,7 +148,7 @@ async fn store_batch(store: &Store, mut batch: Vec<Pending>, tickets: &mpsc::Sen
         Ok(submitted) => {
             let mut submitted = submitted.into_iter();
             for (count, places, answer) in askers {
-                settle(submitted.by_ref().take(count).collect(), places, answer, tickets);
+                settle(submitted.by_ref().take(count).collect(), places, answer, courier);
             }
         }
         // One that cannot be stored must not take its neighbours with it. A database that is away is away for all.
@@ -175,7 +158,7 @@ async fn store_batch(store: &Store, mut batch: Vec<Pending>, tickets: &mpsc::Sen
                 let (own, others) = rest.split_at(count.min(rest.len()));
                 rest = others;
                 match store.submit(own).await {
-                    Ok(submitted) => settle(submitted, places, answer, tickets),
+                    Ok(submitted) => settle(submitted, places, answer, courier),
                     Err(error) => drop(answer.sender.send(Err(error.into()))),
                 }
             }
@@ -192,49 +175,14 @@ fn key(pending: &Pending) -> Option<(ProjectId, &str)> {
     first.idempotency.as_ref().map(|idempotency| (first.project, idempotency.key.as_str()))
 }
 
-fn settle(submitted: Vec<Submitted>, places: Option<Arc<Places>>, answer: Answer, tickets: &mpsc::Sender<Ready>) {
+fn settle(submitted: Vec<Submitted>, places: Option<Arc<Places>>, answer: Answer, courier: &Courier) {
     for submitted in &submitted {
-        if let Submitted::Accepted(task) = submitted
-            && tickets.try_send(Ready { task: task.id, ticket: ticket(task), places: places.clone() }).is_err()
-        {
-            tracing::debug!(task.id = %task.id, "left to the dispatcher: too many tasks wait to be pushed");
+        if let Submitted::Accepted(task) = submitted {
+            courier.send(Errand::New(task.id, ticket(task), places.clone()));
         }
     }
     // The client may have gone away; the task is accepted all the same.
     let _ = answer.sender.send(Ok(submitted));
-}
-
-fn ticket(task: &Task) -> Option<Ticket> {
-    let ready = task.queued_at.filter(|_| task.state == State::Queued)?;
-    Some(Ticket {
-        task: task.id,
-        queue: task.queue.clone(),
-        group: task.group_key(),
-        priority: task.priority,
-        ready_ms: i64::try_from(ready.unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
-    })
-}
-
-/// Who watches a task is not told that it is new: nobody but its submitter knows it, and that one reads it after it began to watch. Who
-/// wants to hear of all tasks of a tag or a group is, by a word that costs next to nothing while nobody listens.
-async fn push(queue: Queue, mut ready: mpsc::Receiver<Ready>) {
-    let mut batch = Vec::new();
-    while ready.recv_many(&mut batch, BATCH).await > 0 {
-        let tasks: Vec<TaskId> = batch.iter().map(|ready| ready.task).collect();
-        let (tickets, places): (Vec<_>, Vec<_>) = batch.drain(..).map(|ready| (ready.ticket, ready.places)).unzip();
-        let tickets: Vec<Ticket> = tickets.into_iter().flatten().collect();
-        // Together: on one connection, in one packet.
-        let (pushed, _) = tokio::join!(queue.push_new(&tickets), queue.announce_new(&tasks));
-        if let Err(error) = pushed {
-            let count = tickets.len();
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                count,
-                "left to the dispatcher: tasks could not be pushed"
-            );
-        }
-        drop(places);
-    }
 }
 
 #[cfg(test)]
@@ -262,6 +210,7 @@ mod tests {
         let registry = jobs_kinds::registry();
         let kind = registry.get("echo").expect("a kind");
         CreateTask::plain(
+            &registry,
             &**kind,
             CheckedInput { json, timeout: std::time::Duration::from_secs(1) },
             ProjectId::DEFAULT,

@@ -44,6 +44,8 @@ pub struct Audit {
     /// Queues that tasks were seen in.
     queues: BTreeSet<String>,
     suspects: HashMap<TaskId, Suspect>,
+    /// Tasks that seemed to wait in vain: the version of each, and since when.
+    stuck: HashMap<TaskId, (i64, Instant)>,
     began: Instant,
     round: Round,
     found: BTreeMap<Defect, u64>,
@@ -54,6 +56,7 @@ pub struct Audit {
 enum Rows {
     Queued(Position),
     Running(Option<TaskId>),
+    Blocked(Option<TaskId>),
     Over,
 }
 
@@ -80,6 +83,7 @@ impl Audit {
             walks: BTreeMap::new(),
             queues: BTreeSet::new(),
             suspects: HashMap::new(),
+            stuck: HashMap::new(),
             began: Instant::now(),
             round: Round::default(),
             found: BTreeMap::new(),
@@ -95,7 +99,7 @@ impl Audit {
         while !self.is_over() {
             self.pages().await?;
         }
-        if !self.suspects.is_empty() {
+        if !self.suspects.is_empty() || !self.stuck.is_empty() {
             tokio::time::sleep(GRACE).await;
             self.judge().await?;
         }
@@ -161,9 +165,10 @@ impl Audit {
             }
             Rows::Running(after) => {
                 let tickets = self.store.running(after, PAGE).await?;
-                self.rows = tickets.last().map_or(Rows::Over, |last| Rows::Running(Some(last.task)));
+                self.rows = tickets.last().map_or(Rows::Blocked(None), |last| Rows::Running(Some(last.task)));
                 tickets
             }
+            Rows::Blocked(after) => return self.page_of_blocked(after).await,
             Rows::Over => return Ok(()),
         };
         self.round.tasks += tickets.len() as u64;
@@ -174,6 +179,43 @@ impl Audit {
         for (queue, tasks) in queues {
             self.look(&queue, tasks).await?;
             self.queues.insert(queue);
+        }
+        Ok(())
+    }
+
+    /// Suspects those of a page of tasks that wait for others and seem to wait in vain. The index does not know them.
+    async fn page_of_blocked(&mut self, after: Option<TaskId>) -> Result<(), Away> {
+        let blocked = self.store.blocked(after, PAGE).await?;
+        self.rows = blocked.last().map_or(Rows::Over, |(last, _)| Rows::Blocked(Some(*last)));
+        self.round.tasks += blocked.len() as u64;
+        for (task, stuck) in blocked {
+            if let Some(seq) = stuck {
+                self.stuck.entry(task).or_insert((seq, Instant::now()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again at those that have seemed to wait in vain for long enough.
+    async fn judge_stuck(&mut self) -> Result<(), Away> {
+        let ripe: Vec<(TaskId, i64)> = self
+            .stuck
+            .extract_if(|_, (_, since)| since.elapsed() >= GRACE)
+            .map(|(task, (seq, _))| (task, seq))
+            .collect();
+        if ripe.is_empty() {
+            return Ok(());
+        }
+        let stuck = self.store.still_stuck(&ripe).await?;
+        if stuck.is_empty() {
+            return Ok(());
+        }
+        warn!(count = stuck.len(), defect = Defect::Stuck.name(), "found {}", Defect::Stuck.meaning());
+        self.add(Defect::Stuck, stuck.len() as u64);
+        if self.repair {
+            let settled = self.store.settle_stuck(&stuck).await?;
+            self.queue.push(&settled.ready).await?;
+            self.queue.announce(&settled.tasks()).await?;
         }
         Ok(())
     }
@@ -221,6 +263,7 @@ impl Audit {
 
     /// Looks again at those that have been suspected for long enough. What still is as it was is repaired and counted.
     pub(crate) async fn judge(&mut self) -> Result<(), Away> {
+        self.judge_stuck().await?;
         let mut queues: BTreeMap<String, Vec<Suspect>> = BTreeMap::new();
         for (_, suspect) in self.suspects.extract_if(|_, suspect| suspect.since.elapsed() >= GRACE) {
             queues.entry(suspect.queue.clone()).or_default().push(suspect);
@@ -259,6 +302,10 @@ impl Audit {
 
     fn count(&mut self, queue: &str, defect: Defect, count: u64) {
         warn!(queue, count, defect = defect.name(), "found {}", defect.meaning());
+        self.add(defect, count);
+    }
+
+    fn add(&mut self, defect: Defect, count: u64) {
         *self.found.entry(defect).or_default() += count;
         self.round.defects += count;
     }
@@ -276,19 +323,15 @@ impl Audit {
                     tasks.iter().filter_map(|taken| stands.get(&taken.task)).map(|stand| stand.ticket.clone());
                 self.queue.push(&tickets.collect::<Vec<_>>()).await?;
             }
-            Defect::StrangeReady => {
-                for Taken { task, group } in tasks {
-                    self.queue.withdraw(queue, group, *task).await?;
-                }
-            }
+            Defect::StrangeReady => self.queue.withdraw(queue, tasks).await?,
             Defect::StrangeHeld => self.queue.forget(queue, tasks).await?,
             Defect::Unheld => self.queue.hold(queue, tasks).await?,
             Defect::Orphaned => {
                 let reaped = self.store.reap(PAGE).await?;
                 self.queue.push(&reaped.ready).await?;
             }
-            // These are of no task.
-            Defect::GroupCount | Defect::Depth => {}
+            // These are of no task in a queue.
+            Defect::Stuck | Defect::GroupCount | Defect::Depth => {}
         }
         Ok(())
     }

@@ -92,7 +92,7 @@ impl Dispatch {
             self.configure(leader).await?;
             self.settings = Some(pulse.settings);
         }
-        if pulse.queued || pulse.running {
+        if pulse.queued || pulse.running || pulse.blocked {
             if !leader.queue.is_whole().await? {
                 return self.rebuild(leader).await;
             }

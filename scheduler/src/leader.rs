@@ -5,13 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jobs_artifacts::Artifacts;
 use jobs_core::{Defect, TaskId, Ticket};
 use jobs_queue::Queue;
+use jobs_runtime::config::RetentionConfig;
 use jobs_store::{Leadership, Pulse, Store, StoreError};
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::{dispatch, reap, retain, timer::Timer};
+use crate::{dispatch, leftovers, reap, retain, settle, timer::Timer};
 
 /// Postgres does not wait longer than this for Redis.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -20,26 +22,26 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Leader {
     pub(crate) store: Store,
     pub(crate) queue: Queue,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) retention: RetentionConfig,
     pub(crate) lease: Duration,
-    tick: Duration,
+    pub(crate) tick: Duration,
 }
 
 impl Leader {
-    pub(crate) fn new(store: Store, queue: Queue, lease: Duration, tick: Duration) -> Self {
-        Self { store, queue, lease, tick }
-    }
-
     /// Leads until Postgres is not available; gives what was seen then.
     ///
-    /// What looks after Redis, after timers and after old rows runs beside the pulse: nothing keeps lost workers waiting.
+    /// What looks after Redis, after timers, after tasks that wait for others and after old rows runs beside the pulse: nothing keeps lost workers waiting.
     pub(crate) async fn lead(&self, leadership: Leadership) -> StoreError {
         let (pulses, seen) = watch::channel(Pulse::default());
         let timer = Timer::new(self, seen.clone());
         let lost: Result<Infallible, StoreError> = tokio::select! {
             error = self.tick(leadership, pulses) => error,
             error = timer.run() => error,
-            error = dispatch::run(self, seen) => error,
+            error = settle::run(self, seen.clone()) => error,
+            error = dispatch::run(self, seen.clone()) => error,
             never = retain::run(self) => match never {},
+            error = leftovers::run(self, seen) => error,
         };
         match lost {
             Err(error) => error,

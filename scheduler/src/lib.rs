@@ -3,9 +3,11 @@
 pub mod audit;
 mod dispatch;
 mod leader;
+mod leftovers;
 mod reap;
 mod retain;
 mod scheduler;
+mod settle;
 mod timer;
 
 pub use scheduler::run;

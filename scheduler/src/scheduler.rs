@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use jobs_artifacts::Artifacts;
 use jobs_queue::Queue;
 use jobs_runtime::{config::Config, shutdown::Shutdown};
 use jobs_store::{Store, StoreConfig};
@@ -26,12 +27,20 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let redis_url = config.redis.url.as_deref().context("REDIS_URL is not set")?;
     let queue = Queue::open(redis_url, &config.redis.prefix).context("read REDIS_URL")?;
     queue.warn_of_eviction();
+    let artifacts = Artifacts::open(&config.artifacts_url()).context("open the artifact store")?;
     let work = async {
         loop {
             let error = match store.lead().await {
                 Ok(leadership) => {
                     info!("leading");
-                    let leader = Leader::new(store.clone(), queue.clone(), config.worker.lease, config.scheduler.tick);
+                    let leader = Leader {
+                        store: store.clone(),
+                        queue: queue.clone(),
+                        artifacts: artifacts.clone(),
+                        retention: config.retention.clone(),
+                        lease: config.worker.lease,
+                        tick: config.scheduler.tick,
+                    };
                     // On the heap: it does several things at once.
                     Box::pin(leader.lead(leadership)).await
                 }

@@ -206,6 +206,9 @@ fn task() -> NewTask {
         metadata: Map::new(),
         request_id: Some("req_0197a1b2c3d47e5f8091a2b3c4d5e6f7".into()),
         idempotency: None,
+        depends_on: Vec::new(),
+        coalesce: None,
+        replayed_from: None,
         head: None,
     }
 }

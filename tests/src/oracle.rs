@@ -48,13 +48,20 @@ const ENDED: &str = "('succeeded', 'failed', 'canceled', 'expired')";
 const ENDS: &str = "('succeed', 'fail', 'retry', 'stop', 'release', 'lose', 'poison')";
 
 /// What must never be in the rows. `{ENDED}` are the states of tasks that have ended, `{ENDS}` the events that end an attempt.
-const OF_ROWS: [Check; 10] = [
+const OF_ROWS: [Check; 11] = [
     (Lost, "has not ended", "SELECT id FROM tasks WHERE state NOT IN {ENDED}"),
     (
         Wrong,
-        "has not exactly one terminal row of history that says its state",
-        "SELECT t.id FROM tasks t LEFT JOIN task_history e ON e.task_id = t.id AND e.type = 'status' AND e.state IN {ENDED}
-        GROUP BY t.id HAVING count(e.seq) <> 1 OR min(e.state) <> t.state",
+        "has not exactly one terminal row of history for each opening, the last of which says its state",
+        "SELECT t.id FROM tasks t LEFT JOIN task_history e ON e.task_id = t.id AND e.type = 'status'
+        GROUP BY t.id HAVING count(*) FILTER (WHERE e.state IN {ENDED}) <> 1 + count(*) FILTER (WHERE e.event = 'reopen')
+            OR (array_agg(e.state ORDER BY e.seq DESC) FILTER (WHERE e.state IN {ENDED}))[1] IS DISTINCT FROM t.state",
+    ),
+    (
+        Wrong,
+        "moved between an end and a new opening",
+        "SELECT e.task_id FROM task_history e JOIN task_history n ON n.task_id = e.task_id AND n.seq = e.seq + 1
+        WHERE e.state IN {ENDED} AND n.event IS DISTINCT FROM 'reopen'",
     ),
     (
         Double,
@@ -99,7 +106,8 @@ const OF_ROWS: [Check; 10] = [
         Wrong,
         "was started after somebody had asked to stop it",
         "SELECT s.task_id FROM task_history s JOIN task_history c ON c.task_id = s.task_id AND c.seq < s.seq
-        WHERE s.event = 'start' AND c.event = 'cancel'",
+        WHERE s.event = 'start' AND c.event = 'cancel' AND NOT EXISTS (SELECT FROM task_history r
+            WHERE r.task_id = s.task_id AND r.event = 'reopen' AND r.seq BETWEEN c.seq AND s.seq)",
     ),
     (
         Wrong,
@@ -126,10 +134,10 @@ const OF_EXECUTIONS: [Check; 4] = [
     ),
     (
         Double,
-        "was run more often than it was taken back, given back and retried",
+        "was run more often than it was taken back, given back, retried and opened again",
         "SELECT x.task FROM (SELECT task, count(*) AS runs FROM executions GROUP BY task) x
         WHERE x.runs > 1 + (SELECT count(*) FROM task_history e WHERE e.task_id = x.task
-            AND e.event IN ('lose', 'poison', 'release', 'retry'))",
+            AND e.event IN ('lose', 'poison', 'release', 'retry', 'reopen'))",
     ),
 ];
 

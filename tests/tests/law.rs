@@ -18,7 +18,10 @@ async fn put(pool: &PgPool, state: State, event: Event, worker: WorkerId) -> Sub
     // What makes the events of the scheduler possible wherever the law allows them, and shows a guard that is too weak
     // where it does not.
     let lost = if event == Event::Poison { 7 } else { 0 };
-    let due_s = (event == Event::Due || matches!(state, State::Scheduled | State::Retrying)).then_some(-1);
+    let due_s = match event {
+        Event::Defer => Some(3_600),
+        _ => (event == Event::Due || matches!(state, State::Scheduled | State::Retrying)).then_some(-1),
+    };
     let deadline_s = (event == Event::Expire).then_some(-1);
     sqlx::query(
         r#"INSERT INTO tasks (id, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms, attempt,
@@ -47,8 +50,8 @@ async fn image(pool: &PgPool, id: TaskId) -> String {
     sqlx::query_scalar(sql).bind(id.0).fetch_one(pool).await.expect("the row")
 }
 
-/// Lets the event happen by the operation of the store that stands for it; `false` when there is none.
-async fn happen(store: &Store, subject: &Subject, event: Event, worker: WorkerId) -> bool {
+/// Lets the event happen by the operation of the store that stands for it.
+async fn happen(store: &Store, subject: &Subject, event: Event, worker: WorkerId) {
     let finish = || Finish {
         task: subject.id,
         epoch: subject.epoch,
@@ -72,10 +75,25 @@ async fn happen(store: &Store, subject: &Subject, event: Event, worker: WorkerId
             drop(store.reap(10).await.expect("reap"));
         }
         Event::Expire => drop(store.expire(10).await.expect("expire")),
-        // Tasks that wait for others cannot be submitted yet.
-        Event::Unblock => return false,
+        Event::Unblock | Event::Defer | Event::Skip => drop(store.settle(10).await.expect("settle")),
+        Event::Reopen => match store.reopen(ProjectId::DEFAULT, subject.id).await {
+            Ok(_) | Err(StoreError::Refused(_)) => {}
+            Err(error) => panic!("reopen: {error:?}"),
+        },
     }
-    true
+}
+
+/// What it waits for, should it wait: a task that has ended, and of which it has not heard.
+async fn wait_for_another(pool: &PgPool, id: TaskId, event: Event) {
+    let end = if event == Event::Skip { State::Failed } else { State::Succeeded };
+    let other = put(pool, end, Event::Succeed, WorkerId::new()).await.id;
+    for sql in [
+        "INSERT INTO task_dependencies (task, depends_on) VALUES ($1, $2)",
+        "UPDATE tasks SET blockers = 1, depends_on = ARRAY[$2] WHERE id = $1",
+        "UPDATE tasks SET has_dependents = true WHERE id = $2 AND id <> $1",
+    ] {
+        sqlx::query(sql).bind(id.0).bind(other.0).execute(pool).await.expect(sql);
+    }
 }
 
 #[tokio::test]
@@ -88,10 +106,11 @@ async fn the_database_does_what_the_law_says_for_every_state_and_every_event() {
             let worker = WorkerId::new();
             store.register(worker, "law", 1, &BTreeMap::new(), "0").await.expect("a worker");
             let subject = put(pool, state, event, worker).await;
-            let before = image(pool, subject.id).await;
-            if !happen(&store, &subject, event, worker).await {
-                continue;
+            if matches!(event, Event::Unblock | Event::Defer | Event::Skip) {
+                wait_for_another(pool, subject.id, event).await;
             }
+            let before = image(pool, subject.id).await;
+            happen(&store, &subject, event, worker).await;
 
             let row = sqlx::query(
                 "SELECT t.state, t.seq, t.epoch, e.event, e.state AS told
@@ -113,7 +132,11 @@ async fn the_database_does_what_the_law_says_for_every_state_and_every_event() {
                         && row.get::<i32, _>(2) == 3 + i32::from(event == Event::Start) => {}
                 law => wrong.push(format!("{state} on {}: the law says {law:?}, the rows say {seen:?}", event.name())),
             }
-            database.execute("DELETE FROM tasks; DELETE FROM task_events; DELETE FROM workers").await;
+            database
+                .execute(
+                    "DELETE FROM tasks; DELETE FROM task_events; DELETE FROM workers; DELETE FROM task_dependencies",
+                )
+                .await;
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -160,12 +183,34 @@ async fn a_task_that_has_ended_does_not_change_whoever_writes() {
             "UPDATE tasks SET history = '{}' WHERE id = $1",
             "UPDATE tasks SET history = history || moment(seq + 1, 'cancel', 'canceled', 0, 0) WHERE id = $1",
             "UPDATE tasks SET finished_at = now() + interval '1 second' WHERE id = $1",
+            // What looks like a new opening and is none.
+            "UPDATE tasks SET state = 'queued', finished_at = NULL, epoch = 0, seq = seq + 1,
+                history = history || moment(seq + 1, 'reopen', 'queued', 0, 0) WHERE id = $1",
+            "UPDATE tasks SET state = 'queued', finished_at = NULL, seq = seq + 1,
+                history = history || moment(seq + 1, 'submit', 'queued', 0, 0) WHERE id = $1",
+            "UPDATE tasks SET state = 'running', finished_at = NULL, seq = seq + 1,
+                history = history || moment(seq + 1, 'reopen', 'queued', 0, 0) WHERE id = $1",
+            "UPDATE tasks SET seq = seq + 1, history = history || moment(seq + 1, 'reopen', 'queued', 0, 0) WHERE id = $1",
         ] {
             refused(pool, change, id, CHECK_VIOLATION).await;
         }
         let other = State::ALL.into_iter().find(|other| other.is_terminal() && *other != state).expect("another end");
         let change = sqlx::query("UPDATE tasks SET state = $2 WHERE id = $1").bind(id.0).bind(other.name());
         change.execute(pool).await.expect_err("from one end to another");
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_succeeded_is_never_opened_again_whoever_writes() {
+    let database = Database::new(&Servers::shared()).await;
+    let pool = &database.pool;
+    let open = "UPDATE tasks SET state = 'queued', finished_at = NULL, seq = seq + 1,
+        history = history || moment(seq + 1, 'reopen', 'queued', 0, 0) WHERE id = $1";
+    let succeeded = put(pool, State::Succeeded, Event::Succeed, WorkerId::new()).await.id;
+    refused(pool, open, succeeded, CHECK_VIOLATION).await;
+    for state in [State::Failed, State::Canceled, State::Expired] {
+        let id = put(pool, state, Event::Succeed, WorkerId::new()).await.id;
+        sqlx::query(open).bind(id.0).execute(pool).await.expect("a new opening");
     }
 }
 

@@ -26,6 +26,9 @@ fn task() -> NewTask {
         metadata: Map::new(),
         request_id: None,
         idempotency: None,
+        depends_on: Vec::new(),
+        coalesce: None,
+        replayed_from: None,
         head: None,
     }
 }
@@ -115,7 +118,7 @@ async fn the_oracle_sees_what_the_workers_say_otherwise_than_the_rows() {
     assert_eq!(seen(&[&truth]).await, [""; 0]);
     let unclaimed = "was run by a worker that had not claimed it";
     let unsaid = "succeeded before, or without, the attempt that is said to have done it";
-    let too_often = "was run more often than it was taken back, given back and retried";
+    let too_often = "was run more often than it was taken back, given back, retried and opened again";
     assert_eq!(seen(&[&truth, &truth]).await, ["was run twice in one epoch", too_often]);
     let other_epoch = Execution { epoch: 2, ..truth.clone() };
     assert_eq!(seen(&[&truth, &other_epoch]).await, [unclaimed, too_often]);

@@ -199,7 +199,7 @@ async fn what_is_neither_ready_nor_held_is_missing() {
     queue.forget("q", &taken).await.expect("forget");
     let missing = queue.missing("q", &tickets, age).await.expect("missing");
     assert_eq!(missing, [tickets[0].clone(), tickets[3].clone()]);
-    queue.withdraw("q", &GroupKey::read("g"), tickets[1].task).await.expect("withdraw");
+    queue.withdraw("q", &[Taken { task: tickets[1].task, group: GroupKey::read("g") }]).await.expect("withdraw");
     assert_eq!(claim(&queue, 10).await, [tickets[2].task]);
 }
 
@@ -209,7 +209,7 @@ async fn a_withdrawn_group_does_not_stop_the_others() {
     let alone = ticket("alone", 0, 1);
     let other = ticket("other", 0, 2);
     queue.push(&[alone.clone(), other.clone()]).await.expect("push");
-    queue.withdraw("q", &GroupKey::read("alone"), alone.task).await.expect("withdraw");
+    queue.withdraw("q", &[Taken { task: alone.task, group: GroupKey::read("alone") }]).await.expect("withdraw");
     assert_eq!(claim(&queue, 1).await, [other.task]);
     assert!(claim(&queue, 1).await.is_empty());
 }

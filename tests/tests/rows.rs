@@ -36,6 +36,9 @@ fn task(queue: &str, group: &str) -> NewTask {
         metadata: Map::new(),
         request_id: None,
         idempotency: None,
+        depends_on: Vec::new(),
+        coalesce: None,
+        replayed_from: None,
         head: None,
     }
 }

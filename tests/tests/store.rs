@@ -35,6 +35,9 @@ fn task() -> NewTask {
         metadata: Map::new(),
         request_id: None,
         idempotency: None,
+        depends_on: Vec::new(),
+        coalesce: None,
+        replayed_from: None,
         head: None,
     }
 }
@@ -84,7 +87,7 @@ async fn fifty_parallel_submissions_under_one_key_are_one_task_and_49_replays() 
         match answer.expect("no panic") {
             Submitted::Accepted(task) => (accepted, _) = (accepted + 1, ids.insert(task.id)),
             Submitted::Replayed(task) => (replayed, _) = (replayed + 1, ids.insert(task.id)),
-            Submitted::KeyTaken | Submitted::Forgotten => panic!("the requests are the same"),
+            other => panic!("the requests are the same: {other:?}"),
         }
     }
     assert_eq!((accepted, replayed, ids.len()), (1, 49, 1));

@@ -233,8 +233,9 @@ fn verdict(claim: &Claim, ended: Ended, limits: Limits) -> Option<Finish> {
             JobError { error_type: ErrorType::Timeout, ..JobError::retry("timed_out", message) }
         }
     };
-    // An attempt that was lost with its worker is not the task's fault, so it does not count here.
-    let failures = claim.attempt.saturating_sub(claim.lost).max(1);
+    // An attempt that was lost with its worker is not the task's fault, so it does not count here. Nor does what was before somebody
+    // opened the task again.
+    let failures = claim.attempt.saturating_sub(claim.lost + claim.forgiven).max(1);
     let again = error.retryable && failures < claim.max_attempts;
     let wait = claim.retry.wait(failures, &mut rand::rng()).max(error.after.unwrap_or_default()).min(WAIT_MAX);
     let kept = TaskError {
@@ -264,6 +265,7 @@ mod tests {
             input: RawValue::from_string("{}".into()).expect("JSON"),
             attempt,
             lost,
+            forgiven: 0,
             max_attempts: 3,
             retry: RetryPolicy::default(),
             timeout: Duration::from_secs(1),
@@ -291,6 +293,13 @@ mod tests {
         let busy = || Ended::Returned(Err(JobError::retry("busy", "busy")));
         assert_eq!(event(&claim(4, 2), busy()), Some(Event::Retry));
         assert_eq!(event(&claim(5, 2), busy()), Some(Event::Fail));
+    }
+
+    #[test]
+    fn attempts_of_before_a_new_opening_do_not_count() {
+        let busy = || Ended::Returned(Err(JobError::retry("busy", "busy")));
+        assert_eq!(event(&Claim { forgiven: 3, ..claim(5, 0) }, busy()), Some(Event::Retry));
+        assert_eq!(event(&Claim { forgiven: 2, ..claim(6, 1) }, busy()), Some(Event::Fail));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `POST /tasks/batch`: submit many tasks in one request.
 
+use std::collections::HashSet;
+
 use axum::{
     Json,
     extract::{RawQuery, State},
@@ -13,7 +15,7 @@ use serde_json::Value;
 
 use super::{
     create::REPLAYED,
-    submission::{CreateTask, accept_all},
+    submission::{CreateTask, accept_all, unknown_dependencies},
 };
 use crate::{
     app::{App, Shared},
@@ -26,6 +28,9 @@ use crate::{
     request::RequestId,
     view::TaskView,
 };
+
+/// An item of a batch: a task, or everything that is wrong with it.
+type Item = Result<NewTask, Vec<Fault>>;
 
 /// So many tasks at most in one request.
 pub(crate) const MOST: usize = 1_000;
@@ -73,7 +78,8 @@ struct FaultView {
 /// Submit many tasks.
 ///
 /// Up to 1,000 submissions as a JSON array, or one a line (`application/x-ndjson`). All are accepted or none is; with `mode=partial` those
-/// that are valid are accepted, and each item has its own result. An `Idempotency-Key` makes repetitions of the whole request one
+/// that are valid are accepted, and each item has its own result. A task may wait for earlier ones of its batch: in `depends_on`, `#0` is the
+/// first one. An `Idempotency-Key` makes repetitions of the whole request one
 /// batch.
 #[utoipa::path(
     post,
@@ -90,7 +96,7 @@ struct FaultView {
         (status = 202, description = "The tasks are accepted.", body = ref("#/components/schemas/Batch")),
         (status = 200, description = "With `mode=partial`: the result of each item.", body = ref("#/components/schemas/PartialBatch")),
     ),
-    extensions(("x-problems" = json!(["malformed", "invalid_header", "not_acceptable", "unsupported_media_type", "invalid", "idempotency_key_reused", "queue_full", "group_full"])))
+    extensions(("x-problems" = json!(["malformed", "invalid_header", "not_acceptable", "unsupported_media_type", "invalid", "idempotency_key_reused", "gone", "queue_full", "group_full"])))
 )]
 pub(crate) async fn create(
     State(app): State<Shared>,
@@ -103,7 +109,9 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let is_partial = mode(query.as_deref())?;
     let key = idempotency::of(&headers, "POST /tasks/batch", &body)?;
-    let items = read_items(&app, caller.project, body, &request_id)?;
+    let head = TaskId::new();
+    let mut items = read_items(&app, caller.project, body, head, &request_id)?;
+    check_dependencies(&app, &mut items).await?;
     let mut tasks = Vec::with_capacity(items.len());
     // In the order of the request: the place of a task among those that are valid, or what is wrong.
     let mut found = Vec::with_capacity(items.len());
@@ -121,7 +129,7 @@ pub(crate) async fn create(
         let faults = faults.flat_map(|(n, faults)| faults.into_iter().map(move |fault| fault.under(&format!("/{n}"))));
         return Err(Problem::invalid(faults.collect()));
     }
-    number(&mut tasks, key);
+    tie(&mut tasks, key);
     // Of which nothing is valid nothing is stored.
     let accepted = if tasks.is_empty() { Vec::new() } else { accept_all(&app, tasks).await? };
     let is_replay = accepted.first().is_some_and(|first| first.is_replay);
@@ -162,8 +170,9 @@ fn read_items(
     app: &App,
     project: ProjectId,
     body: Value,
+    head: TaskId,
     request_id: &str,
-) -> Result<Vec<Result<NewTask, Vec<Fault>>>, Problem> {
+) -> Result<Vec<Item>, Problem> {
     let Value::Array(items) = body else {
         return Err(Problem::invalid(vec![Fault::new("", "must be an array of tasks")]));
     };
@@ -171,25 +180,61 @@ fn read_items(
         let detail = format!("must have from 1 to {MOST} items, has {}", items.len());
         return Err(Problem::invalid(vec![Fault::new("", detail)]));
     }
-    let read = |item| match CreateTask::read(item, &app.envelope, &app.registry, project, request_id, None) {
-        Ok(task) => Ok(Ok(task)),
-        Err(problem) if problem.code == Code::Invalid => Ok(Err(problem.errors)),
-        Err(problem) => Err(problem),
+    let read = |(n, mut item): (usize, Value)| {
+        name_siblings(&mut item, head, n);
+        match CreateTask::read(item, &app.envelope, &app.registry, project, request_id, None) {
+            Ok(NewTask { coalesce: Some(_), .. }) => {
+                Ok(Err(vec![Fault::new("/coalesce", "cannot be used in a batch: submit the task by itself")]))
+            }
+            // Numbered through, so that ids are in the order of the request.
+            Ok(task) => Ok(Ok(NewTask { id: head.nth(n as u128), ..task })),
+            Err(problem) if problem.code == Code::Invalid => Ok(Err(problem.errors)),
+            Err(problem) => Err(problem),
+        }
     };
-    items.into_iter().map(read).collect()
+    items.into_iter().enumerate().map(read).collect()
 }
 
-/// Numbers the tasks through, so that their ids are in the order of the request, and ties them to the first one's key.
-fn number(tasks: &mut [NewTask], key: Option<jobs_core::task::Idempotency>) {
-    let head = TaskId::new();
-    let has_key = key.is_some();
-    for (n, task) in (0_u128..).zip(tasks.iter_mut()) {
-        task.id = head.nth(n);
-        task.head = (has_key && n > 0).then_some(head);
+/// Puts the ids of earlier tasks of the batch in the place of their numbers.
+fn name_siblings(item: &mut Value, head: TaskId, number: usize) {
+    for name in item.get_mut("depends_on").and_then(Value::as_array_mut).into_iter().flatten() {
+        let sibling: Option<usize> = name.as_str().and_then(|name| name.strip_prefix('#')?.parse().ok());
+        if let Some(sibling) = sibling.filter(|sibling| *sibling < number) {
+            *name = head.nth(sibling as u128).to_string().into();
+        }
     }
-    if let Some(first) = tasks.first_mut() {
-        first.idempotency = key;
+}
+
+/// Refuses those that wait for what does not exist, or for what is refused itself.
+async fn check_dependencies(app: &App, items: &mut [Item]) -> Result<(), Problem> {
+    let tasks: Vec<&NewTask> = items.iter().filter_map(|item| item.as_ref().ok()).collect();
+    if tasks.iter().all(|task| task.depends_on.is_empty()) {
+        return Ok(());
     }
+    let mut known: HashSet<TaskId> = tasks.iter().map(|task| task.id).collect();
+    let mut unknown = unknown_dependencies(app, &tasks).await?.into_iter();
+    let ids: HashSet<TaskId> = known.clone();
+    for item in items {
+        let Ok(task) = item else { continue };
+        let mut faults = unknown.next().unwrap_or_default();
+        let is_refused = |id: &TaskId| ids.contains(id) && !known.contains(id);
+        let refused = task.depends_on.iter().enumerate().filter(|(_, id)| is_refused(id));
+        faults.extend(refused.map(|(n, _)| Fault::new(format!("/depends_on/{n}"), "this task is refused itself")));
+        if !faults.is_empty() {
+            known.remove(&task.id);
+            *item = Err(faults);
+        }
+    }
+    Ok(())
+}
+
+/// Ties the tasks to the first one's key.
+fn tie(tasks: &mut [NewTask], key: Option<jobs_core::task::Idempotency>) {
+    let Some((first, rest)) = tasks.split_first_mut() else { return };
+    if key.is_some() {
+        rest.iter_mut().for_each(|task| task.head = Some(first.id));
+    }
+    first.idempotency = key;
 }
 
 impl From<Fault> for FaultView {

@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use jobs_core::{ProjectId, State as TaskState, Task, TaskId};
+use jobs_core::{ProjectId, Task, TaskId};
 use jobs_store::StoreError;
 
 use super::get::view;
@@ -53,19 +53,7 @@ pub(crate) async fn stop(app: &App, project: ProjectId, id: TaskId) -> Result<Ta
         }
         other => other.into(),
     })?;
-    let queue = app.queue.clone();
-    let (name, group, is_out) = (task.queue.clone(), task.group_key(), task.state == TaskState::Canceled);
     // The rows say it already: Redis, if it is there, hears of it behind the answer's back.
-    tokio::spawn(async move {
-        let told = async {
-            if is_out {
-                queue.withdraw(&name, &group, id).await?;
-            }
-            queue.announce(&[id]).await
-        };
-        if let Err(error) = told.await {
-            tracing::debug!(task.id = %id, error = &error as &dyn std::error::Error, "nobody was told of a cancel");
-        }
-    });
+    app.courier.canceled(id, &task.queue, task.group_key(), task.state);
     Ok(task)
 }

@@ -66,7 +66,8 @@ pub(crate) async fn generate(
         }
     };
     let left = app.video_rate.take(peer.ip())?;
-    let accepted = accept(&app, CreateTask::plain(&**kind, input, caller.project, &request_id, key)).await?;
+    let accepted =
+        accept(&app, CreateTask::plain(&app.registry, &**kind, input, caller.project, &request_id, key)).await?;
 
     let artifacts = artifacts(&app, &accepted.task).await;
     let view = VideoView::new(accepted.task, artifacts, &links);

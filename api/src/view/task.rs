@@ -1,6 +1,6 @@
 //! The task object.
 
-use jobs_core::{Progress, RetryPolicy, State, Task, TaskError};
+use jobs_core::{Progress, RetryPolicy, State, Task, TaskError, task::ErrorType};
 use jobs_store::Artifact;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -89,6 +89,12 @@ pub(crate) struct TaskView {
     pub(crate) tags: Vec<String>,
     /// Facts of the client's own.
     pub(crate) metadata: Map<String, Value>,
+    /// The tasks that it waits for, or waited for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) depends_on: Vec<String>,
+    /// The task that it repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) replayed_from: Option<String>,
     /// The request that brought it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
@@ -147,6 +153,8 @@ pub(crate) enum ErrorTypeView {
     Crash,
     /// Its workers died again and again.
     Poison,
+    /// A task that it waited for did not succeed.
+    Dependency,
 }
 
 /// Why an attempt did not succeed.
@@ -219,6 +227,10 @@ pub(crate) struct Urls {
     pub(crate) itself: String,
     /// POST here to stop it.
     pub(crate) cancel: String,
+    /// POST here to try it again, when it ended without success.
+    pub(crate) retry: String,
+    /// POST here to submit it once more, as a new task.
+    pub(crate) replay: String,
     /// What happens to it, as it happens.
     pub(crate) events: String,
     /// What its attempts wrote.
@@ -263,6 +275,8 @@ impl TaskView {
             group: task.group,
             tags: task.tags,
             metadata: task.metadata,
+            depends_on: task.depends_on.iter().map(ToString::to_string).collect(),
+            replayed_from: task.replayed_from.map(|id| id.to_string()),
             request_id: task.request_id,
             artifacts,
             metrics,
@@ -277,6 +291,8 @@ impl TaskView {
             urls: Urls {
                 itself: links.task(id, ""),
                 cancel: links.task(id, "cancel"),
+                retry: links.task(id, "retry"),
+                replay: links.task(id, "replay"),
                 events: links.task(id, "events"),
                 logs: links.task(id, "logs"),
                 attempts: links.task(id, "attempts"),
@@ -298,10 +314,19 @@ fn metrics(task: &Task) -> Metrics {
 fn reason(task: &Task) -> Option<StatusReason> {
     let (code, detail) = match task.state {
         State::Scheduled => ("not_due", "its time has not come"),
+        State::Blocked => ("waits_for_tasks", "it waits until the tasks of `depends_on` have succeeded"),
         State::Retrying => ("backing_off", "the last attempt failed; the next one waits"),
         State::Canceling => ("cancel_requested", "somebody asked to stop it; the attempt ends"),
+        State::Canceled if is_skipped(task) => {
+            ("dependency", "a task that it waited for did not succeed; `error` says which one, and how it ended")
+        }
         _ => return None,
     };
     let until = task.due_at.filter(|_| matches!(task.state, State::Scheduled | State::Retrying));
     Some(StatusReason { code, detail, until: until.map(Timestamp) })
+}
+
+/// Whether it ended because a task that it waited for did not succeed.
+fn is_skipped(task: &Task) -> bool {
+    task.error.as_ref().is_some_and(|error| error.error_type == ErrorType::Dependency)
 }

@@ -1,6 +1,10 @@
 //! Ids as types: a UUIDv7 with a prefix that says what it names.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
@@ -99,6 +103,20 @@ id!(
 );
 
 impl TaskId {
+    /// The smallest id that can be made at a time.
+    #[must_use]
+    pub fn first_at(time: SystemTime) -> Self {
+        let ms = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+        Self(Uuid::from_u128(ms << 80))
+    }
+
+    /// When it was made, by the clock of whoever accepted the task; nothing if it was made otherwise.
+    #[must_use]
+    pub fn made_at(self) -> Option<SystemTime> {
+        let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
+        SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds))
+    }
+
     /// The id that is `n` behind this one: the tasks of a batch are numbered through, so that the first one names them all.
     #[must_use]
     pub fn nth(self, n: u128) -> Self {
@@ -129,6 +147,15 @@ mod tests {
                 assert!(wrong.parse::<TaskId>().is_err(), "{wrong}");
             }
         }
+    }
+
+    #[test]
+    fn an_id_knows_when_it_was_made() {
+        let began = SystemTime::now() - Duration::from_millis(1);
+        let id = TaskId::new();
+        assert!(id.made_at().is_some_and(|made| began <= made && made <= SystemTime::now()));
+        assert!(TaskId::first_at(began) <= id && id < TaskId::first_at(SystemTime::now() + Duration::from_secs(1)));
+        assert_eq!(TaskId(Uuid::from_u128(7)).made_at(), None);
     }
 
     #[test]

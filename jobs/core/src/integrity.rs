@@ -50,6 +50,8 @@ pub enum Defect {
     Unheld,
     /// It is held by a worker that is gone.
     Orphaned,
+    /// It waits for other tasks, and all of them have ended.
+    Stuck,
     /// The number of tasks that a group has running is not the number of those that are taken.
     GroupCount,
     /// The number of tasks that are ready in a queue is another one.
@@ -58,7 +60,7 @@ pub enum Defect {
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Defect; 10] = [
+    pub const ALL: [Defect; 11] = [
         D::Missing,
         D::Unclaimed,
         D::Doubled,
@@ -67,6 +69,7 @@ impl Defect {
         D::StrangeHeld,
         D::Unheld,
         D::Orphaned,
+        D::Stuck,
         D::GroupCount,
         D::Depth,
     ];
@@ -100,6 +103,7 @@ impl Defect {
             D::StrangeHeld => "strange_held",
             D::Unheld => "unheld",
             D::Orphaned => "orphaned",
+            D::Stuck => "stuck",
             D::GroupCount => "group_count",
             D::Depth => "depth",
         }
@@ -117,6 +121,7 @@ impl Defect {
             D::StrangeHeld => "tasks that Redis had as taken and that nobody held; they were forgotten",
             D::Unheld => "running tasks that Redis did not count; they are counted",
             D::Orphaned => "running tasks of workers that are gone; they were taken back",
+            D::Stuck => "tasks that waited for others, all of which had ended; they wait no longer",
             D::GroupCount => "groups whose number of running tasks was wrong; it was set right",
             D::Depth => "queues whose number of ready tasks was wrong; it was set right",
         }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
-use crate::{Engines, Fault, JobContext, JobError, schema::Schema};
+use crate::{Engines, Fault, JobContext, JobError, RetryPolicy, schema::Schema};
 
 /// A kind of job. A new one is a folder with this implemented, and a line in the list of kinds.
 ///
@@ -73,6 +73,35 @@ pub struct KindSpec {
     pub output: Schema,
     /// An input that works.
     pub example: Value,
+}
+
+/// What a task of a kind has unless it says otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Defaults {
+    /// The queue it waits in.
+    pub queue: String,
+    /// Its priority, from 0 to 9.
+    pub priority: u8,
+    /// How long an attempt may run, whatever its input; none when the kind decides.
+    pub timeout: Option<Duration>,
+    /// How many attempts may fail.
+    pub max_attempts: u32,
+    /// How long to wait between attempts.
+    pub retry: RetryPolicy,
+}
+
+impl KindSpec {
+    /// What its tasks have by itself.
+    #[must_use]
+    pub fn defaults(&self) -> Defaults {
+        Defaults {
+            queue: self.queue.to_owned(),
+            priority: 0,
+            timeout: None,
+            max_attempts: self.max_attempts,
+            retry: RetryPolicy::default(),
+        }
+    }
 }
 
 /// An input that passed every check.

@@ -4,13 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     JobKind,
-    kind::{AnyKind, Erased},
+    kind::{AnyKind, Defaults, Erased, KindSpec},
 };
 
 /// The kinds a process knows.
 #[derive(Clone, Default)]
 pub struct Registry {
     kinds: BTreeMap<&'static str, Arc<dyn AnyKind>>,
+    /// What an operator wants otherwise.
+    defaults: BTreeMap<&'static str, Defaults>,
 }
 
 impl Registry {
@@ -23,6 +25,19 @@ impl Registry {
         let earlier = self.kinds.insert(K::NAME, Arc::new(Erased::<K>::new()));
         assert!(earlier.is_none(), "two kinds are called {}", K::NAME);
         self
+    }
+
+    /// Lets tasks of a kind have other defaults than its own.
+    #[must_use]
+    pub fn with_defaults(mut self, kind: &'static str, defaults: Defaults) -> Self {
+        self.defaults.insert(kind, defaults);
+        self
+    }
+
+    /// What a task of a kind has unless it says otherwise.
+    #[must_use]
+    pub fn defaults(&self, kind: &KindSpec) -> Defaults {
+        self.defaults.get(kind.name).cloned().unwrap_or_else(|| kind.defaults())
     }
 
     /// The kind called `name`.

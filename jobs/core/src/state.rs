@@ -35,8 +35,12 @@ pub enum State {
 pub enum Event {
     /// Its time came: the start that was asked for, or the end of a back-off.
     Due,
-    /// The tasks it waited for have ended.
+    /// The tasks it waited for have succeeded.
     Unblock,
+    /// The tasks it waited for have succeeded, and its time has not come.
+    Defer,
+    /// A task it waited for ended without success.
+    Skip,
     /// A worker claimed it.
     Start,
     /// The attempt did its work.
@@ -57,6 +61,8 @@ pub enum Event {
     Release,
     /// Its deadline passed.
     Expire,
+    /// It ended without success, and somebody wants it tried again.
+    Reopen,
 }
 
 /// This event cannot happen in this state. A value, so that a caller can say it to a person.
@@ -88,11 +94,13 @@ impl State {
     ///
     /// # Errors
     /// [`Refused`] when the event cannot happen in this state. A terminal state refuses everything but the
-    /// repetition of the cancel that made it.
+    /// repetition of the cancel that made it and, where the task did not succeed, [`Event::Reopen`].
     pub fn on(self, event: Event) -> Result<Self, Refused> {
         let next = match (self, event) {
             (S::Scheduled | S::Retrying, E::Due) => S::Queued,
             (S::Blocked, E::Unblock) => S::Queued,
+            (S::Blocked, E::Defer) => S::Scheduled,
+            (S::Blocked, E::Skip) => S::Canceled,
             (S::Queued, E::Start) => S::Running,
 
             (S::Running, E::Succeed) => S::Succeeded,
@@ -109,6 +117,9 @@ impl State {
             (S::Scheduled | S::Blocked | S::Queued | S::Retrying, E::Cancel) => S::Canceled,
             (S::Scheduled | S::Blocked | S::Queued | S::Retrying, E::Expire) => S::Expired,
 
+            // It ends once more.
+            (S::Failed | S::Canceled | S::Expired, E::Reopen) => S::Queued,
+
             // Asking twice is not an error.
             (S::Canceling | S::Canceled, E::Cancel) => self,
 
@@ -117,7 +128,7 @@ impl State {
         Ok(next)
     }
 
-    /// Nothing changes a task in such a state any more.
+    /// Nothing changes a task in such a state any more, unless somebody opens it again.
     #[must_use]
     pub fn is_terminal(self) -> bool {
         matches!(self, S::Succeeded | S::Failed | S::Canceled | S::Expired)
@@ -158,9 +169,11 @@ impl State {
 
 impl Event {
     /// All events.
-    pub const ALL: [Event; 12] = [
+    pub const ALL: [Event; 15] = [
         E::Due,
         E::Unblock,
+        E::Defer,
+        E::Skip,
         E::Start,
         E::Succeed,
         E::Fail,
@@ -171,6 +184,7 @@ impl Event {
         E::Poison,
         E::Release,
         E::Expire,
+        E::Reopen,
     ];
 
     /// The spelling in the history.
@@ -179,6 +193,8 @@ impl Event {
         match self {
             E::Due => "due",
             E::Unblock => "unblock",
+            E::Defer => "defer",
+            E::Skip => "skip",
             E::Start => "start",
             E::Succeed => "succeed",
             E::Fail => "fail",
@@ -189,6 +205,7 @@ impl Event {
             E::Poison => "poison",
             E::Release => "release",
             E::Expire => "expire",
+            E::Reopen => "reopen",
         }
     }
 }
@@ -239,10 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leaves_a_terminal_state() {
+    fn nothing_leaves_a_terminal_state_but_a_new_opening_of_what_did_not_succeed() {
         for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
             for event in Event::ALL {
-                assert!(state.on(event).is_err() || state.on(event) == Ok(state), "{state} {event:?}");
+                let opens = event == Event::Reopen && state != State::Succeeded;
+                let next = if opens { Ok(State::Queued) } else { Ok(state) };
+                assert!(state.on(event) == next || (!opens && state.on(event).is_err()), "{state} {event:?}");
             }
         }
     }

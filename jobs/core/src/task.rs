@@ -43,6 +43,13 @@ pub struct NewTask {
     pub request_id: Option<String>,
     /// Makes a repeated submission answer with the first one's task.
     pub idempotency: Option<Idempotency>,
+    /// The tasks that have to succeed before it may start, of the same project; each once. Those of the same submission come before
+    /// it.
+    pub depends_on: Vec<TaskId>,
+    /// What makes it the same work as another submission, if callers may share it.
+    pub coalesce: Option<Coalesce>,
+    /// The task that it repeats.
+    pub replayed_from: Option<TaskId>,
     /// The first task of its batch, if that has an idempotency key: it is stored together with that one, or not at all. Its id is
     /// one of [`TaskId::nth`] behind that one's.
     pub head: Option<TaskId>,
@@ -64,6 +71,15 @@ pub struct Idempotency {
     pub key: String,
     /// A digest of the request: the same key with another request is a mistake.
     pub fingerprint: Vec<u8>,
+}
+
+/// Which other submissions are the same work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coalesce {
+    /// The same for all that are the same work.
+    pub key: String,
+    /// A task that succeeded is taken instead of a new one when it ended no longer ago than this.
+    pub max_age: Option<Duration>,
 }
 
 /// A task as it stands.
@@ -97,7 +113,7 @@ pub struct Task {
     pub attempt: u32,
     /// How many of them ended because their worker stopped living.
     pub lost: u32,
-    /// How many attempts may fail.
+    /// How many attempts may fail, since it was submitted or opened again.
     pub max_attempts: u32,
     /// How long to wait between attempts.
     pub retry: RetryPolicy,
@@ -107,6 +123,10 @@ pub struct Task {
     pub tags: Vec<String>,
     /// Facts of the client's own.
     pub metadata: Map<String, Value>,
+    /// The tasks that had to succeed before it might start.
+    pub depends_on: Vec<TaskId>,
+    /// The task that it repeats.
+    pub replayed_from: Option<TaskId>,
     /// The request that brought it.
     pub request_id: Option<String>,
     /// The key it was submitted under.
@@ -159,6 +179,8 @@ pub enum ErrorType {
     Crash,
     /// Its workers died again and again.
     Poison,
+    /// A task that it waited for did not succeed.
+    Dependency,
 }
 
 /// Why an attempt did not succeed, as it is kept.
@@ -179,6 +201,9 @@ pub struct TaskError {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Value>,
 }
+
+/// A task waits for so many others at most.
+pub const DEPENDENCIES_MAX: usize = 100;
 
 /// A task that lost so many workers runs alone from then on, in a process of its own: should it be the one that takes them down,
 /// it takes nothing else along.

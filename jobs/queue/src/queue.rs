@@ -25,7 +25,7 @@
 
 use std::time::Duration;
 
-use jobs_core::{GroupKey, TaskId, Ticket, limits::AGING_MS};
+use jobs_core::{TaskId, Ticket, limits::AGING_MS};
 use redis::{
     Client, Script, ScriptInvocation,
     aio::{ConnectionManager, ConnectionManagerConfig},
@@ -156,13 +156,18 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes a task out of its place before anybody claims it.
+    /// Takes tasks out of their places before anybody claims them.
     ///
     /// # Errors
-    /// When Redis is not available; whoever claims the task will find that it does not wait any more.
-    pub async fn withdraw(&self, queue: &str, group: &GroupKey, task: TaskId) -> Result<(), QueueError> {
-        let mut withdraw = self.script(&script::WITHDRAW, queue);
-        let () = withdraw.arg(task.0.as_bytes()).arg(group.as_str()).invoke_async(&mut self.connection()).await?;
+    /// When Redis is not available; whoever claims one of them will find that it does not wait any more.
+    pub async fn withdraw(&self, queue: &str, tasks: &[Taken]) -> Result<(), QueueError> {
+        for batch in tasks.chunks(BATCH) {
+            let mut withdraw = self.script(&script::WITHDRAW, queue);
+            for Taken { task, group } in batch {
+                withdraw.arg(task.0.as_bytes()).arg(group.as_str());
+            }
+            let () = withdraw.invoke_async(&mut self.connection()).await?;
+        }
         Ok(())
     }
 

@@ -36,6 +36,13 @@ impl StoreError {
         Self::Unavailable { refused: false, source }
     }
 
+    /// Whether a row of the same value under this unique constraint was there.
+    pub(crate) fn is_conflict_on(&self, constraint: &str) -> bool {
+        let Self::Broken(cause) = self else { return false };
+        let database = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+        database.is_some_and(|error| error.constraint() == Some(constraint))
+    }
+
     /// The server itself refused: it is down for everybody, not only for us.
     #[must_use]
     pub fn is_refusal(&self) -> bool {

@@ -32,6 +32,12 @@ pub struct Pulse {
     pub queued: bool,
     /// Some task is running.
     pub running: bool,
+    /// Some task waits for others.
+    pub blocked: bool,
+    /// Some task has ended, and not everybody who waits for it has heard.
+    pub unsettled: bool,
+    /// Some task is gone and its files may still be there.
+    pub leftovers: bool,
     /// How long until the next task is due or past its deadline; zero when one already is.
     pub timer: Option<Duration>,
     /// Another number after every change of the settings of queues.
@@ -73,6 +79,9 @@ impl Leadership {
                     AND worker <> ALL (ARRAY(SELECT id FROM workers WHERE ended_at IS NULL))) AS "orphans!",
                 EXISTS (SELECT FROM tasks WHERE state = 'queued') AS "queued!",
                 EXISTS (SELECT FROM tasks WHERE state IN ('running', 'canceling')) AS "running!",
+                EXISTS (SELECT FROM tasks WHERE state = 'blocked') AS "blocked!",
+                EXISTS (SELECT FROM tasks WHERE has_dependents AND finished_at IS NOT NULL) AS "unsettled!",
+                EXISTS (SELECT FROM leftovers) AS "leftovers!",
                 extract(epoch FROM least(
                     (SELECT min(due_at) FROM tasks WHERE state IN ('scheduled', 'retrying')),
                     (SELECT min(deadline) FROM tasks WHERE deadline IS NOT NULL
@@ -90,6 +99,9 @@ impl Leadership {
             orphans: row.orphans,
             queued: row.queued,
             running: row.running,
+            blocked: row.blocked,
+            unsettled: row.unsettled,
+            leftovers: row.leftovers,
             timer: row.timer_seconds.map(from_seconds),
             settings: row.settings,
         })

@@ -10,6 +10,8 @@ use crate::{Store, StoreError};
 pub enum Channel {
     /// A task became due at a time that may be earlier than any known one.
     Due,
+    /// A task ended for which others wait.
+    Settle,
     /// A running task is to be stopped; the word is the worker that holds it.
     Cancel,
     /// A key was changed; the word is its id.
@@ -20,6 +22,7 @@ impl Channel {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Due => "longshore_due",
+            Self::Settle => "longshore_settle",
             Self::Cancel => "longshore_cancel",
             Self::Keys => "longshore_keys",
         }

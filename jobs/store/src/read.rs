@@ -27,6 +27,20 @@ pub struct Filter {
     pub created_before: Option<OffsetDateTime>,
 }
 
+impl Filter {
+    /// Whether every task passes it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { states, kind, queue, group, tag, metadata, created_after, created_before } = self;
+        let words = [kind, queue, group, tag];
+        states.is_empty()
+            && words.into_iter().all(Option::is_none)
+            && metadata.is_empty()
+            && created_after.is_none()
+            && created_before.is_none()
+    }
+}
+
 /// One page of a list, the newest first.
 #[derive(Debug, Clone)]
 pub struct Page {

@@ -38,6 +38,8 @@ pub(crate) struct TaskRow {
     pub(crate) timeout_ms: i64,
     pub(crate) tags: Vec<String>,
     pub(crate) metadata: Object,
+    pub(crate) depends_on: Option<Vec<Uuid>>,
+    pub(crate) replayed_from: Option<Uuid>,
     pub(crate) request_id: Option<String>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) worker: Option<Uuid>,
@@ -51,12 +53,13 @@ pub(crate) struct TaskRow {
     pub(crate) seq: i64,
 }
 
-/// A checked query that gives [`TaskRow`]s: the columns of a task are put between `$head` and `$tail`.
+/// A checked query that gives [`TaskRow`]s: the columns of a task are put between `$head` and `$tail`. A head of several pieces stands in
+/// brackets.
 macro_rules! task_query {
-    ($head:tt, $tail:tt $(, $arg:expr)* $(,)?) => {
+    ([$($head:tt)+], $tail:tt $(, $arg:expr)* $(,)?) => {
         sqlx::query_as!(
             $crate::row::TaskRow,
-            $head + r#"
+            $($head)+ + r#"
                 id as "id!", project as "project!", kind as "kind!", queue as "queue!", "group" as "group!", priority as "priority!",
                 state as "state!", input as "input!: crate::row::Raw",
                 output as "output: crate::row::Raw",
@@ -65,12 +68,13 @@ macro_rules! task_query {
                 attempt as "attempt!", lost as "lost!", max_attempts as "max_attempts!",
                 retry as "retry!: crate::row::Retry", timeout_ms as "timeout_ms!",
                 tags as "tags!", metadata as "metadata!: crate::row::Object",
-                request_id, idempotency_key, worker, created_at as "created_at!", due_at, queued_at, started_at,
+                depends_on, replayed_from, request_id, idempotency_key, worker, created_at as "created_at!", due_at, queued_at, started_at,
                 cancel_requested_at, finished_at, deadline, seq as "seq!"
             "# + $tail
             $(, $arg)*
         )
     };
+    ($head:tt, $tail:tt $(, $arg:expr)* $(,)?) => { task_query!([$head], $tail $(, $arg)*) };
 }
 
 impl TryFrom<TaskRow> for Task {
@@ -97,6 +101,8 @@ impl TryFrom<TaskRow> for Task {
             timeout: Duration::from_millis(row.timeout_ms.unsigned_abs()),
             tags: row.tags,
             metadata: row.metadata.0,
+            depends_on: row.depends_on.unwrap_or_default().into_iter().map(TaskId).collect(),
+            replayed_from: row.replayed_from.map(TaskId),
             request_id: row.request_id,
             idempotency_key: row.idempotency_key,
             worker: row.worker.map(WorkerId),

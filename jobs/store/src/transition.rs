@@ -3,15 +3,22 @@
 //!
 //! The guards spell [`jobs_core::State::on`] in SQL; a test drives every event through every state and compares.
 
+mod bulk;
 mod cancel;
 mod claim;
+mod depend;
 mod due;
 mod expire;
 mod finish;
 mod reap;
+mod remove;
+mod reopen;
 mod submit;
 
+pub use bulk::{Act, Hit, Selection};
 pub use claim::Claim;
+pub use depend::Settled;
 pub use finish::{Finish, Finished, Recorded};
 pub use reap::Reaped;
+pub use remove::Removed;
 pub use submit::Submitted;

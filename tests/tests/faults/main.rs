@@ -82,6 +82,9 @@ fn new_task(start: Option<Start>) -> NewTask {
         metadata: Map::new(),
         request_id: None,
         idempotency: None,
+        depends_on: Vec::new(),
+        coalesce: None,
+        replayed_from: None,
         head: None,
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jobs_core::{Event, State, task::POISON_LOSSES};
+use jobs_core::{
+    Event, State,
+    task::{POISON_LOSSES, SUSPECT_LOSSES},
+};
 use jobs_store::transition::Recorded;
 use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
@@ -15,8 +18,8 @@ const KEYS: u8 = 2;
 /// A call, or a while that passes. Numbers that pick something are taken modulo how much of it there is.
 #[derive(Debug, Clone)]
 pub(crate) enum Call {
-    /// A task is submitted: under a key with a fingerprint, to start later, with a deadline.
-    Submit { key: Option<(u8, u8)>, later: bool, deadline: bool },
+    /// A task is submitted: under a key with a fingerprint, to start later, with a deadline, to wait for others.
+    Submit { key: Option<(u8, u8)>, later: bool, deadline: bool, waits: Vec<usize> },
     /// A worker claims tasks.
     Claim { worker: usize, tasks: Vec<usize> },
     /// The worker that made a claim says how the attempts ended, and of others that it claimed in the same life.
@@ -25,6 +28,10 @@ pub(crate) enum Call {
     Report { claim: usize, lines: usize },
     /// A client cancels a task.
     Cancel { task: usize },
+    /// A client wants a task tried again.
+    Reopen { task: usize },
+    /// Those that wait for tasks that have ended hear of it.
+    Settle,
     /// A worker is silent for a lease.
     Silence { worker: usize },
     /// A worker stops in order.
@@ -58,6 +65,10 @@ pub(crate) struct Row {
     /// Whether it has a deadline, and whether that has passed.
     pub(crate) deadline: Option<bool>,
     pub(crate) has_output: bool,
+    /// When its time comes by itself, it waits for that first.
+    later: bool,
+    /// The tasks that it still waits for.
+    waits: BTreeSet<usize>,
     /// The attempts whose end was recorded, by life and epoch.
     recorded: BTreeSet<(usize, i32)>,
     pub(crate) history: Vec<Entry>,
@@ -80,6 +91,8 @@ pub(crate) enum Answer {
     Moved(BTreeSet<usize>, BTreeSet<usize>),
     /// The task is in this state now, or the law refused.
     Canceled(Option<State>),
+    /// The same, and whether the call did it.
+    Reopened(Option<(State, bool)>),
 }
 
 /// Everything that the store should know.
@@ -120,7 +133,7 @@ impl Reference {
         picks.iter().filter_map(|pick| self.task(*pick)).collect()
     }
 
-    fn submit(&mut self, key: Option<(u8, u8)>, later: bool, deadline: bool) -> Answer {
+    fn submit(&mut self, key: Option<(u8, u8)>, later: bool, deadline: bool, picks: &[usize]) -> Answer {
         if let Some((known, task)) = key.and_then(|(key, _)| self.keys.get(&key)) {
             let is_same = key.is_some_and(|(_, fingerprint)| fingerprint == *known);
             return if is_same { Answer::Replayed(*task) } else { Answer::KeyTaken };
@@ -129,8 +142,16 @@ impl Reference {
         if let Some((key, fingerprint)) = key {
             self.keys.insert(key, (fingerprint, number));
         }
-        let state = if later { State::Scheduled } else { State::Queued };
+        let mut waits = self.picked(picks);
+        waits.retain(|other| self.rows[*other].state != State::Succeeded);
+        let state = match (waits.is_empty(), later) {
+            (false, _) => State::Blocked,
+            (true, true) => State::Scheduled,
+            (true, false) => State::Queued,
+        };
         self.rows.push(Row {
+            later,
+            waits,
             state,
             epoch: 0,
             attempt: 0,
@@ -205,6 +226,45 @@ impl Reference {
         Answer::Canceled(allowed.then_some(row.state))
     }
 
+    fn reopen(&mut self, pick: usize) -> Answer {
+        let Some(task) = self.task(pick) else { return Answer::Nothing };
+        let row = &mut self.rows[task];
+        if row.state == State::Succeeded {
+            return Answer::Reopened(None);
+        }
+        let opens = row.state.is_terminal();
+        if opens {
+            row.happen(Event::Reopen);
+            row.lost = row.lost.min(SUSPECT_LOSSES);
+            row.deadline = row.deadline.filter(|has_passed| !has_passed);
+        }
+        Answer::Reopened(Some((row.state, opens)))
+    }
+
+    /// Until nobody is left who has not heard.
+    fn settle(&mut self) -> Answer {
+        let (mut moved, mut skipped) = (BTreeSet::new(), BTreeSet::new());
+        loop {
+            let states: Vec<State> = self.rows.iter().map(|row| row.state).collect();
+            let before = (moved.len(), skipped.len());
+            for (task, row) in self.rows.iter_mut().enumerate().filter(|(_, row)| row.state == State::Blocked) {
+                if row.waits.iter().any(|other| states[*other].is_terminal() && states[*other] != State::Succeeded) {
+                    row.happen(Event::Skip);
+                    skipped.insert(task);
+                    continue;
+                }
+                row.waits.retain(|other| states[*other] != State::Succeeded);
+                if row.waits.is_empty() {
+                    row.happen(if row.later { Event::Defer } else { Event::Unblock });
+                    moved.insert(task);
+                }
+            }
+            if (moved.len(), skipped.len()) == before {
+                return Answer::Moved(moved, skipped);
+            }
+        }
+    }
+
     /// What happens to every row that passes, and what became of them.
     fn each(&mut self, passes: impl Fn(&Row) -> bool, event: impl Fn(&mut Row) -> Event) -> Answer {
         let (mut ready, mut ended) = (BTreeSet::new(), BTreeSet::new());
@@ -276,15 +336,18 @@ impl ReferenceStateMachine for Reference {
         let (pick, worker) = (0..64_usize, 0..WORKERS);
         let key = proptest::option::weighted(0.3, (0..KEYS, 0..2_u8));
         let picks = proptest::collection::vec(pick.clone(), 1..4);
+        let waits = proptest::collection::vec(pick.clone(), 0..3);
         let events = vec![Event::Succeed, Event::Fail, Event::Retry, Event::Stop, Event::Release];
         prop_oneof![
-            5 => (key, proptest::bool::weighted(0.2), proptest::bool::weighted(0.3))
-                .prop_map(|(key, later, deadline)| Call::Submit { key, later, deadline }),
+            5 => (key, proptest::bool::weighted(0.2), proptest::bool::weighted(0.3), waits)
+                .prop_map(|(key, later, deadline, waits)| Call::Submit { key, later, deadline, waits }),
             8 => (worker.clone(), picks.clone()).prop_map(|(worker, tasks)| Call::Claim { worker, tasks }),
             8 => (picks, proptest::sample::select(events))
                 .prop_map(|(claims, event)| Call::Finish { claims, event }),
             2 => (pick.clone(), 0..3_usize).prop_map(|(claim, lines)| Call::Report { claim, lines }),
             2 => pick.clone().prop_map(|task| Call::Cancel { task }),
+            2 => pick.clone().prop_map(|task| Call::Reopen { task }),
+            3 => Just(Call::Settle),
             2 => worker.clone().prop_map(|worker| Call::Silence { worker }),
             1 => worker.clone().prop_map(|worker| Call::Deregister { worker }),
             3 => worker.prop_map(|worker| Call::Register { worker }),
@@ -299,13 +362,15 @@ impl ReferenceStateMachine for Reference {
     }
 
     fn apply(mut state: Self, call: &Call) -> Self {
-        let waits = |row: &Row| row.is_timed() || row.state == State::Queued;
+        let waits = |row: &Row| row.is_timed() || matches!(row.state, State::Queued | State::Blocked);
         let answer = match call {
-            Call::Submit { key, later, deadline } => state.submit(*key, *later, *deadline),
+            Call::Submit { key, later, deadline, waits } => state.submit(*key, *later, *deadline, waits),
             Call::Claim { worker, tasks } => state.claim(*worker, tasks),
             Call::Finish { claims, event } => state.finish(claims, *event),
             Call::Report { claim, lines } => state.report(*claim, *lines),
             Call::Cancel { task } => state.cancel(*task),
+            Call::Reopen { task } => state.reopen(*task),
+            Call::Settle => state.settle(),
             Call::Silence { worker } | Call::Deregister { worker } => state.end(*worker),
             Call::Register { worker } => state.begin(*worker),
             Call::Reap => state.reap(),

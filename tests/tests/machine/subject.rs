@@ -45,7 +45,7 @@ pub(crate) async fn prepare(database: &Database) {
 impl<'a> Subject<'a> {
     /// Empties the database, and begins.
     pub(crate) async fn begin(database: &'a Database, store: &Store, reference: &Reference) -> Self {
-        database.execute("TRUNCATE tasks, task_events, workers, idempotency_keys").await;
+        database.execute("TRUNCATE tasks, task_events, task_dependencies, workers, idempotency_keys").await;
         let mut subject = Self { database, store: store.clone(), tasks: Vec::new(), lives: Vec::new() };
         subject.live(reference.lives.len()).await;
         subject
@@ -91,7 +91,7 @@ impl<'a> Subject<'a> {
     async fn call(&mut self, reference: &Reference, call: &Call) -> Answer {
         let store = &self.store.clone();
         match call {
-            Call::Submit { key, later, deadline } => self.submit(*key, *later, *deadline).await,
+            Call::Submit { key, later, deadline, waits } => self.submit(*key, *later, *deadline, waits).await,
             Call::Claim { worker, tasks } => {
                 let ids: Vec<TaskId> = reference.picked(tasks).into_iter().map(|task| self.tasks[task]).collect();
                 let life = self.lives[reference.workers[*worker]];
@@ -123,6 +123,27 @@ impl<'a> Subject<'a> {
                     Ok(task) => Answer::Canceled(Some(task.state)),
                     Err(StoreError::Refused(_)) => Answer::Canceled(None),
                     Err(error) => panic!("cancel: {error:?}"),
+                }
+            }
+            Call::Reopen { task } => {
+                let Some(number) = reference.task(*task) else { return Answer::Nothing };
+                match store.reopen(ProjectId::DEFAULT, self.tasks[number]).await {
+                    Ok((task, opened)) => Answer::Reopened(Some((task.state, opened))),
+                    Err(StoreError::Refused(_)) => Answer::Reopened(None),
+                    Err(error) => panic!("reopen: {error:?}"),
+                }
+            }
+            Call::Settle => {
+                let (mut moved, mut skipped) = (BTreeSet::new(), BTreeSet::new());
+                loop {
+                    let (settled, is_more) = store.settle(ALL).await.expect("settle");
+                    if settled.count() == 0 && !is_more {
+                        return Answer::Moved(moved, skipped);
+                    }
+                    moved.append(
+                        &mut self.numbers(settled.ready.iter().map(|ready| ready.task).chain(settled.deferred)),
+                    );
+                    skipped.append(&mut self.numbers(settled.skipped));
                 }
             }
             Call::Silence { worker } => {
@@ -170,7 +191,11 @@ impl<'a> Subject<'a> {
         }
     }
 
-    async fn submit(&mut self, key: Option<(u8, u8)>, later: bool, deadline: bool) -> Answer {
+    async fn submit(&mut self, key: Option<(u8, u8)>, later: bool, deadline: bool, waits: &[usize]) -> Answer {
+        let count = self.tasks.len();
+        let mut waits: Vec<usize> = waits.iter().filter(|_| count > 0).map(|pick| pick % count).collect();
+        waits.sort_unstable();
+        waits.dedup();
         let new = NewTask {
             id: TaskId::new(),
             project: ProjectId::DEFAULT,
@@ -187,6 +212,9 @@ impl<'a> Subject<'a> {
             tags: Vec::new(),
             metadata: Map::new(),
             request_id: None,
+            depends_on: waits.into_iter().map(|other| self.tasks[other]).collect(),
+            coalesce: None,
+            replayed_from: None,
             head: None,
             idempotency: key
                 .map(|(key, fingerprint)| Idempotency { key: key.to_string(), fingerprint: vec![fingerprint] }),
@@ -200,7 +228,7 @@ impl<'a> Subject<'a> {
             }
             Submitted::Replayed(task) => Answer::Replayed(self.numbers([task.id]).pop_first().expect("one")),
             Submitted::KeyTaken => Answer::KeyTaken,
-            Submitted::Forgotten => panic!("no key is forgotten"),
+            other => panic!("nothing is shared, removed or forgotten: {other:?}"),
         }
     }
 

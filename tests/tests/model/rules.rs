@@ -33,6 +33,8 @@ pub(crate) enum Step {
     Cancel(usize),
     /// Its deadline passes before it could start.
     Expire(usize),
+    /// A client wants a task that ended without success tried again.
+    Reopen(usize),
     /// Its time has come, or what it waited for has ended.
     Ready(usize, Event),
     /// A push arrives at Redis.
@@ -95,8 +97,8 @@ impl Rules {
         let mut all = vec![Step::Flush, Step::Rebuild];
         for task in 0..self.tasks {
             all.extend([State::Queued, State::Scheduled, State::Blocked].map(|state| Step::Submit(task, state)));
-            all.extend([Step::Cancel(task), Step::Expire(task)]);
-            all.extend([Event::Due, Event::Unblock].map(|event| Step::Ready(task, event)));
+            all.extend([Step::Cancel(task), Step::Expire(task), Step::Reopen(task)]);
+            all.extend([Event::Due, Event::Unblock, Event::Defer, Event::Skip].map(|event| Step::Ready(task, event)));
             all.extend([Step::Push(task), Step::LosePush(task), Step::Forget(task), Step::LoseForget(task)]);
             all.extend([Step::Reap(task), Step::Dispatch(task), Step::Sweep(task)]);
         }
@@ -115,12 +117,12 @@ impl Rules {
         all
     }
 
-    /// Whether a step is a fault: so many of them may happen. An attempt that does not end the task is counted, too, or there
+    /// Whether a step is a fault: so many of them may happen. What does not end a task, or opens it again, is counted, too, or there
     /// would be no last one.
     fn is_fault(step: Step) -> bool {
         match step {
             Step::LosePush(_) | Step::LoseForget(_) | Step::GiveUp(_) | Step::RecordUnheard(_) => true,
-            Step::Crash(_) | Step::Flush | Step::End(_, Event::Retry | Event::Release) => true,
+            Step::Crash(_) | Step::Flush | Step::End(_, Event::Retry | Event::Release) | Step::Reopen(_) => true,
             // Of a process that is dead, a silence is no news.
             Step::Silence(life) => life < WORKERS,
             _ => false,
@@ -134,7 +136,8 @@ impl Rules {
             Step::Submit(task, state) => world.submit(task, state),
             Step::Cancel(task) => world.happen(task, Event::Cancel),
             Step::Expire(task) => world.happen(task, Event::Expire),
-            Step::Ready(task, event) => world.happen(task, event) && set(&mut world.index[task].push),
+            Step::Reopen(task) => world.happen(task, Event::Reopen) && set(&mut world.index[task].push),
+            Step::Ready(task, event) => world.ready(task, event),
             Step::Push(task) => take(&mut world.index[task].push) && world.push(task),
             Step::LosePush(task) => take(&mut world.index[task].push),
             Step::Forget(task) => {
@@ -202,7 +205,8 @@ impl Model for Rules {
         for (old, new) in
             before.rows.iter().zip(&after.rows).filter_map(|(old, new)| Some((old.as_ref()?, new.as_ref()?)))
         {
-            if old.state.is_terminal() && old != new {
+            let opens = matches!(step, Step::Reopen(_)) && old.state != State::Succeeded && new.epoch == old.epoch;
+            if old.state.is_terminal() && old != new && !opens {
                 return Some("a task that had ended changed");
             }
             let started = (old.state, new.state, new.epoch) == (State::Queued, State::Running, old.epoch + 1);

@@ -43,7 +43,9 @@ pub(crate) struct Row {
     pub(crate) holder: Option<Life>,
     /// How often a life ended under it.
     pub(crate) lost: u8,
-    /// How many rows of its history say that it ended.
+    /// It was to wait for the other task, not for something beyond this world.
+    waits: bool,
+    /// How many rows of its history say that it ended, beyond those after which it was opened again.
     ends: u8,
 }
 
@@ -122,7 +124,7 @@ impl World {
             return false;
         }
         row.state = next;
-        row.ends += u8::from(next.is_terminal());
+        row.ends = row.ends + u8::from(next.is_terminal()) - u8::from(event == Event::Reopen);
         row.holder = row.holder.filter(|_| next.is_held());
         true
     }
@@ -130,7 +132,24 @@ impl World {
     /// Submits a task, if it is not there yet.
     pub(crate) fn submit(&mut self, task: usize, state: State) -> bool {
         self.index[task].push = state == State::Queued;
-        self.rows[task].replace(Row { state, epoch: 0, holder: None, lost: 0, ends: 0 }).is_none()
+        let waits = state == State::Blocked && self.rows[TASKS - 1 - task].is_some();
+        self.rows[task].replace(Row { state, epoch: 0, holder: None, lost: 0, waits, ends: 0 }).is_none()
+    }
+
+    /// What a task waited for has come, or cannot come any more.
+    pub(crate) fn ready(&mut self, task: usize, event: Event) -> bool {
+        let waits = self.rows[task].is_some_and(|row| row.waits);
+        let other = self.rows[TASKS - 1 - task].map(|row| row.state).filter(|_| waits);
+        let is_so = match (event, other) {
+            (Event::Unblock | Event::Defer, Some(other)) => other == State::Succeeded,
+            (Event::Skip, Some(other)) => other.is_terminal() && other != State::Succeeded,
+            _ => true,
+        };
+        if !is_so || !self.happen(task, event) {
+            return false;
+        }
+        self.index[task].push |= self.is_queued(task);
+        true
     }
 
     /// Ends a life by the rows.

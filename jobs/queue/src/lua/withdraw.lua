@@ -1,4 +1,5 @@
--- ARGV[1] an id, ARGV[2] its group. It is not ready any more.
-local gone = redis.call('ZREM', ready .. ARGV[2], ARGV[1])
+-- ARGV: id, group; again and again. They are not ready any more.
+local gone = 0
+for i = 1, #ARGV, 2 do gone = gone + redis.call('ZREM', ready .. ARGV[i + 1], ARGV[i]) end
 deepen(-gone)
 return gone

@@ -27,6 +27,8 @@ pub struct Claim {
     pub attempt: u32,
     /// How many of the earlier ones ended with their worker's life.
     pub lost: u32,
+    /// How many of the earlier ones do not count any more, because the task was opened again.
+    pub forgiven: u32,
     /// How many attempts may fail.
     pub max_attempts: u32,
     /// How long to wait between attempts.
@@ -58,6 +60,7 @@ struct ClaimedRow {
     input: Json<Box<RawValue>>,
     attempt: i32,
     lost: i32,
+    forgiven: i32,
     max_attempts: i32,
     retry: Json<RetryPolicy>,
     timeout_ms: i64,
@@ -76,7 +79,7 @@ macro_rules! claim_query {
                 history = history || moment(seq + 1, 'start', 'running', attempt + 1, epoch + 1, $1)
             WHERE (deadline IS NULL OR deadline > now())
                 AND EXISTS (SELECT FROM workers WHERE id = $1 AND ended_at IS NULL) AND " + $which + r#"
-            RETURNING id, epoch, kind, project, "group", input as "input: _", attempt, lost, max_attempts, retry as "retry: _",
+            RETURNING id, epoch, kind, project, "group", input as "input: _", attempt, lost, forgiven, max_attempts, retry as "retry: _",
                 timeout_ms, request_id, queued_at"#,
             $($arg),+
         )
@@ -178,6 +181,7 @@ impl From<ClaimedRow> for Claim {
             input: row.input.0,
             attempt: row.attempt.unsigned_abs(),
             lost: row.lost.unsigned_abs(),
+            forgiven: row.forgiven.unsigned_abs(),
             max_attempts: row.max_attempts.unsigned_abs(),
             retry: row.retry.0,
             timeout: Duration::from_millis(row.timeout_ms.unsigned_abs()),

@@ -2,13 +2,20 @@
 
 use std::collections::HashMap;
 
-use jobs_core::{NewTask, Task, TaskId, task::Start};
+use jobs_core::{
+    NewTask, ProjectId, Task, TaskId,
+    task::{Coalesce, Start},
+};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     Channel, Store, StoreError,
     row::{TaskRow, millis},
 };
+
+/// So often a submission is tried while others of the same work come and go.
+const SHARE_TRIES: u32 = 10;
 
 /// The answer to one submission.
 #[derive(Debug, Clone)]
@@ -17,25 +24,84 @@ pub enum Submitted {
     Accepted(Box<Task>),
     /// The same request came before under the same key; this is its task, as it is now.
     Replayed(Box<Task>),
+    /// The same work was submitted before: this is its task, as it is now. Nothing is stored.
+    Joined(Box<Task>),
     /// Another request came before under the same key.
     KeyTaken,
-    /// A request came before under the same key, and was forgotten just now. Nothing is stored: submit again.
+    /// The same request came before under the same key, and its task has been removed since.
+    Removed,
+    /// Nothing is stored: what it met on its way is gone already, a request of the same key, a task of the same work, or one that
+    /// it was to wait for. Submit again.
     Forgotten,
 }
 
+/// A checked query that stores tasks. `$asked` are more arrays of what was asked for and `$names` their names; `$links` is looked up
+/// beforehand, and `$source` are those that can be stored; `$begin` says which begin in another state than usual; `$after` happens
+/// in the same commit; `$columns` and `$values` are what else is stored of each.
+macro_rules! insert_query {
+    ($asked:tt, $names:tt, $links:tt, $source:tt, $begin:tt, $after:tt, $columns:tt, $values:tt, $($arg:expr),+ $(,)?) => {
+        task_query!(
+            [r#"WITH timed AS (
+                SELECT *, CASE WHEN start_after_ms IS NULL THEN start_at
+                    ELSE now() + start_after_ms * interval '1 millisecond' END AS due
+                FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::int[],
+                    $8::text[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::timestamptz[], $13::text[],
+                    $14::text[], $15::text[], $16::text[], $17::bytea[], $18::uuid[], $19::int[]"# + $asked + r#")
+                AS asked (id, kind, queue, "group", priority, input, max_attempts, retry, timeout_ms, start_at,
+                    start_after_ms, deadline, tags, metadata, request_id, key, fingerprint, head, project"# + $names + ")), "
+                + $links + "keyed AS (
+                INSERT INTO idempotency_keys (key, fingerprint, task_id)
+                SELECT qualified(project, key), fingerprint, id FROM " + $source + " WHERE key IS NOT NULL
+                ON CONFLICT (key) DO NOTHING RETURNING task_id
+            ), fresh AS (
+                SELECT *, CASE " + $begin + "WHEN due > now() THEN 'scheduled' ELSE 'queued' END AS state FROM " + $source + r#"
+                WHERE (key IS NULL AND head IS NULL) OR COALESCE(head, id) IN (SELECT task_id FROM keyed)
+            )"# + $after + r#"
+            INSERT INTO tasks (id, project, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms, due_at,
+                queued_at, deadline, tags, metadata, request_id, idempotency_key, history"# + $columns + ")
+            SELECT id, project, kind, queue, \"group\", priority, state, input::json, max_attempts, retry::json, timeout_ms, due,
+                CASE state WHEN 'queued' THEN now() END, deadline,
+                ARRAY(SELECT json_array_elements_text(fresh.tags::json)), metadata::jsonb, request_id, key,
+                ARRAY[moment(1, 'submit', state, 0, 0)]" + $values + "
+            FROM fresh
+            ON CONFLICT (id) DO NOTHING
+            RETURNING"],
+            "",
+            $($arg),+
+        )
+    };
+}
+
 impl Store {
-    /// Accepts tasks: all of them are committed when this returns, or none is. Answers come in the order of `new`.
+    /// Accepts tasks: all of them are committed when this returns, or none is. Answers come in the order of `new`. Tasks that callers
+    /// may share are an exception: each stands for itself.
     ///
     /// # Errors
     /// When Postgres is not available. The tasks may have been accepted all the same: a client that repeats its request
     /// under the same idempotency key gets the same task.
     pub async fn submit(&self, new: &[NewTask]) -> Result<Vec<Submitted>, StoreError> {
+        let plain: Vec<&NewTask> = new.iter().filter(|task| task.coalesce.is_none()).collect();
+        let mut accepted = self.accept(&plain).await?.into_iter();
+        let mut answers = Vec::with_capacity(new.len());
+        for task in new {
+            answers.push(match &task.coalesce {
+                Some(coalesce) => self.share(task, coalesce).await?,
+                None => accepted.next().unwrap_or(Submitted::Forgotten),
+            });
+        }
+        Ok(answers)
+    }
+
+    async fn accept(&self, new: &[&NewTask]) -> Result<Vec<Submitted>, StoreError> {
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut fresh = self.insert(new).await?;
-        let missing: Vec<&NewTask> = new.iter().filter(|task| !fresh.contains_key(&task.id.0)).collect();
+        let missing: Vec<&NewTask> = new.iter().copied().filter(|task| !fresh.contains_key(&task.id.0)).collect();
         // A row of the same id is this very task: an earlier call stored it, and its answer was lost.
         fresh.extend(self.by_ids(missing.iter().map(|task| task.id.0).collect()).await?);
         let earlier = self.earlier(&missing).await?;
-        let heads: HashMap<TaskId, &NewTask> = new.iter().map(|task| (task.id, task)).collect();
+        let heads: HashMap<TaskId, &NewTask> = new.iter().map(|task| (task.id, *task)).collect();
         // The key of a task, or of the batch it belongs to; and what was stored under it before, in the task's place.
         let before = |task: &NewTask| {
             let head = task.head.map_or(Some(task), |head| heads.get(&head).copied())?;
@@ -54,111 +120,201 @@ impl Store {
                 Some((false, _)) => Submitted::KeyTaken,
                 Some((true, place)) => replayed
                     .get(&place.0)
-                    .map_or(Submitted::Forgotten, |first| Submitted::Replayed(Box::new(first.clone()))),
+                    .map_or(Submitted::Removed, |first| Submitted::Replayed(Box::new(first.clone()))),
                 None => Submitted::Forgotten,
             }
         };
-        Ok(new.iter().map(answer).collect())
+        Ok(new.iter().copied().map(answer).collect())
     }
 
-    async fn insert(&self, new: &[NewTask]) -> Result<HashMap<Uuid, Task>, StoreError> {
-        let mut ids = Vec::with_capacity(new.len());
-        let mut projects = Vec::with_capacity(new.len());
-        let mut kinds = Vec::with_capacity(new.len());
-        let mut queues = Vec::with_capacity(new.len());
-        let mut groups = Vec::with_capacity(new.len());
-        let mut priorities = Vec::with_capacity(new.len());
-        let mut inputs = Vec::with_capacity(new.len());
-        let mut max_attempts = Vec::with_capacity(new.len());
-        let mut retries = Vec::with_capacity(new.len());
-        let mut timeouts = Vec::with_capacity(new.len());
-        let mut starts_at = Vec::with_capacity(new.len());
-        let mut starts_after = Vec::with_capacity(new.len());
-        let mut deadlines = Vec::with_capacity(new.len());
-        let mut tags = Vec::with_capacity(new.len());
-        let mut metadata = Vec::with_capacity(new.len());
-        let mut requests = Vec::with_capacity(new.len());
-        let mut keys = Vec::with_capacity(new.len());
-        let mut fingerprints = Vec::with_capacity(new.len());
-        let mut heads = Vec::with_capacity(new.len());
-        for task in new {
-            ids.push(task.id.0);
-            projects.push(task.project.0);
-            kinds.push(task.kind.clone());
-            queues.push(task.queue.clone());
-            groups.push(task.group.clone());
-            priorities.push(i16::from(task.priority));
-            inputs.push(task.input.get().to_owned());
-            max_attempts.push(task.max_attempts.cast_signed());
-            retries.push(json(&task.retry)?);
-            timeouts.push(millis(task.timeout));
-            starts_at.push(if let Some(Start::At(at)) = task.start { Some(at) } else { None });
-            starts_after.push(if let Some(Start::After(wait)) = task.start { Some(millis(wait)) } else { None });
-            deadlines.push(task.deadline);
-            // An array of arrays would be flattened on its way, so the inner ones travel as JSON.
-            tags.push(json(&task.tags)?);
-            metadata.push(json(&task.metadata)?);
-            requests.push(task.request_id.clone());
-            keys.push(task.idempotency.as_ref().map(|idempotency| idempotency.key.clone()));
-            fingerprints.push(task.idempotency.as_ref().map(|idempotency| idempotency.fingerprint.clone()));
-            heads.push(task.head.map(|head| head.0));
+    /// Accepts a task unless the same work is there already. It goes by itself: of two statements that both bring several such tasks
+    /// each could wait for the other one.
+    async fn share(&self, task: &NewTask, coalesce: &Coalesce) -> Result<Submitted, StoreError> {
+        for _ in 0..SHARE_TRIES {
+            if let Some(before) = self.before(task).await? {
+                return Ok(before);
+            }
+            if let Some(shared) = self.shared(task.project, coalesce).await? {
+                // From now on the key stands for what was joined, even when that has ended and another one came after it.
+                if self.keep_key(task, shared.id).await? {
+                    return Ok(Submitted::Joined(Box::new(shared)));
+                }
+                continue;
+            }
+            match self.accept(&[task]).await {
+                Ok(mut accepted) => return Ok(accepted.pop().unwrap_or(Submitted::Forgotten)),
+                // Somebody was faster.
+                Err(error) if error.is_conflict_on("tasks_coalesced") => {}
+                Err(error) => return Err(error),
+            }
         }
-        let rows: Vec<TaskRow> = run!(
+        Ok(Submitted::Forgotten)
+    }
+
+    /// What was stored for the key of a task before, if it has one.
+    async fn before(&self, task: &NewTask) -> Result<Option<Submitted>, StoreError> {
+        let Some(key) = &task.idempotency else { return Ok(None) };
+        let Some((fingerprint, first)) = self.earlier(&[task]).await?.remove(&task.project.qualify(&key.key)) else {
+            return Ok(None);
+        };
+        if fingerprint != key.fingerprint {
+            return Ok(Some(Submitted::KeyTaken));
+        }
+        let known = self.by_ids(vec![first.0]).await?.remove(&first.0);
+        Ok(Some(known.map_or(Submitted::Removed, |task| Submitted::Replayed(Box::new(task)))))
+    }
+
+    /// The task of the same work that has not ended, or the last one that succeeded if it is young enough.
+    async fn shared(&self, project: ProjectId, coalesce: &Coalesce) -> Result<Option<Task>, StoreError> {
+        let row = run!(
             self,
             task_query!(
-                r#"WITH timed AS (
-                    SELECT *, CASE WHEN start_after_ms IS NULL THEN start_at
-                        ELSE now() + start_after_ms * interval '1 millisecond' END AS due
-                    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::int[],
-                        $8::text[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::timestamptz[], $13::text[],
-                        $14::text[], $15::text[], $16::text[], $17::bytea[], $18::uuid[], $19::int[])
-                    AS asked (id, kind, queue, "group", priority, input, max_attempts, retry, timeout_ms, start_at,
-                        start_after_ms, deadline, tags, metadata, request_id, key, fingerprint, head, project)
-                ), keyed AS (
-                    INSERT INTO idempotency_keys (key, fingerprint, task_id)
-                    SELECT qualified(project, key), fingerprint, id FROM timed WHERE key IS NOT NULL
-                    ON CONFLICT (key) DO NOTHING RETURNING task_id
-                ), fresh AS (
-                    SELECT *, CASE WHEN due > now() THEN 'scheduled' ELSE 'queued' END AS state FROM timed
-                    WHERE (key IS NULL AND head IS NULL) OR COALESCE(head, id) IN (SELECT task_id FROM keyed)
-                )
-                INSERT INTO tasks (id, project, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms, due_at,
-                    queued_at, deadline, tags, metadata, request_id, idempotency_key, history)
-                SELECT id, project, kind, queue, "group", priority, state, input::json, max_attempts, retry::json, timeout_ms, due,
-                    CASE state WHEN 'queued' THEN now() END, deadline,
-                    ARRAY(SELECT json_array_elements_text(fresh.tags::json)), metadata::jsonb, request_id, key,
-                    ARRAY[moment(1, 'submit', state, 0, 0)]
-                FROM fresh
-                ON CONFLICT (id) DO NOTHING
-                RETURNING"#,
-                "",
-                &ids,
-                &kinds,
-                &queues,
-                &groups,
-                &priorities,
-                &inputs,
-                &max_attempts,
-                &retries,
-                &timeouts,
-                &starts_at as &[Option<time::OffsetDateTime>],
-                &starts_after as &[Option<i64>],
-                &deadlines as &[Option<time::OffsetDateTime>],
-                &tags,
-                &metadata,
-                &requests as &[Option<String>],
-                &keys as &[Option<String>],
-                &fingerprints as &[Option<Vec<u8>>],
-                &heads as &[Option<Uuid>],
-                &projects,
+                "SELECT",
+                "FROM tasks WHERE project = $3 AND id = COALESCE(
+                    (SELECT id FROM tasks WHERE coalesce_key = $1
+                        AND state IN ('scheduled', 'blocked', 'queued', 'running', 'retrying')),
+                    (SELECT id FROM tasks WHERE coalesce_key = $1 AND state = 'succeeded'
+                        AND finished_at > now() - $2::bigint * interval '1 millisecond'
+                    ORDER BY finished_at DESC LIMIT 1))",
+                project.qualify(&coalesce.key),
+                coalesce.max_age.map(millis),
+                project.0,
             ),
-            fetch_all
+            fetch_optional
         )?;
+        row.map(Task::try_from).transpose()
+    }
+
+    /// Lets the key of a submission, if it has one, stand for a task. `false` when it stands for something already.
+    async fn keep_key(&self, task: &NewTask, stands_for: TaskId) -> Result<bool, StoreError> {
+        let Some(key) = &task.idempotency else { return Ok(true) };
+        let kept = run!(
+            self,
+            sqlx::query!(
+                "INSERT INTO idempotency_keys (key, fingerprint, task_id) VALUES ($1, $2, $3) ON CONFLICT (key) DO NOTHING",
+                task.project.qualify(&key.key),
+                key.fingerprint,
+                stands_for.0,
+            ),
+            execute
+        )?;
+        Ok(kept.rows_affected() > 0)
+    }
+
+    async fn insert(&self, new: &[&NewTask]) -> Result<HashMap<Uuid, Task>, StoreError> {
+        let columns = Columns::of(new)?;
+        // What most tasks do without costs them nothing.
+        let is_linked =
+            |task: &&NewTask| !task.depends_on.is_empty() || task.coalesce.is_some() || task.replayed_from.is_some();
+        let rows = match new.iter().any(is_linked) {
+            true => self.insert_linked(&columns, new).await?,
+            false => self.insert_plain(&columns).await?,
+        };
         let timed = rows.iter().any(|row| row.state == "scheduled" || row.deadline.is_some());
         if timed {
             self.tell(Channel::Due, "").await;
         }
         rows.into_iter().map(|row| Ok((row.id, row.try_into()?))).collect()
+    }
+
+    async fn insert_plain(&self, columns: &Columns) -> Result<Vec<TaskRow>, StoreError> {
+        run!(
+            self,
+            insert_query!(
+                "",
+                "",
+                "",
+                "timed",
+                "",
+                "",
+                "",
+                "",
+                &columns.ids,
+                &columns.kinds,
+                &columns.queues,
+                &columns.groups,
+                &columns.priorities,
+                &columns.inputs,
+                &columns.max_attempts,
+                &columns.retries,
+                &columns.timeouts,
+                &columns.starts_at as &[Option<OffsetDateTime>],
+                &columns.starts_after as &[Option<i64>],
+                &columns.deadlines as &[Option<OffsetDateTime>],
+                &columns.tags,
+                &columns.metadata,
+                &columns.requests as &[Option<String>],
+                &columns.keys as &[Option<String>],
+                &columns.fingerprints as &[Option<Vec<u8>>],
+                &columns.heads as &[Option<Uuid>],
+                &columns.projects,
+            ),
+            fetch_all
+        )
+    }
+
+    async fn insert_linked(&self, columns: &Columns, new: &[&NewTask]) -> Result<Vec<TaskRow>, StoreError> {
+        let ids = |task: &&NewTask| task.depends_on.iter().map(|id| id.0).collect::<Vec<_>>();
+        let depends_on: Vec<String> = new.iter().map(|task| json(&ids(task))).collect::<Result<_, _>>()?;
+        let shared: Vec<Option<String>> =
+            new.iter().map(|task| task.coalesce.as_ref().map(|coalesce| task.project.qualify(&coalesce.key))).collect();
+        let replayed: Vec<Option<Uuid>> = new.iter().map(|task| task.replayed_from.map(|id| id.0)).collect();
+        run!(
+            self,
+            insert_query!(
+                ", $20::text[], $21::text[], $22::uuid[]",
+                ", depends_on, coalesce_key, replayed_from",
+                // Locked, so that each has ended by now, or whoever ends it finds the mark.
+                "asked_for AS (
+                    SELECT timed.id AS task, timed.project, dependency::uuid AS id
+                    FROM timed CROSS JOIN json_array_elements_text(timed.depends_on::json) AS dependency
+                ), known AS (
+                    SELECT id, state FROM tasks WHERE (id, project) IN (SELECT id, project FROM asked_for)
+                    ORDER BY id FOR NO KEY UPDATE
+                ), waits AS (
+                    SELECT a.task, a.id FROM asked_for a LEFT JOIN known USING (id) WHERE known.state IS DISTINCT FROM 'succeeded'
+                ), wanted AS (
+                    SELECT * FROM timed WHERE id NOT IN (SELECT task FROM asked_for
+                        WHERE id NOT IN (SELECT id FROM known) AND id NOT IN (SELECT id FROM timed))
+                ), ",
+                "wanted",
+                "WHEN id IN (SELECT task FROM waits) THEN 'blocked' ",
+                ", linked AS (
+                    INSERT INTO task_dependencies (task, depends_on)
+                    SELECT waits.task, waits.id FROM waits JOIN fresh ON fresh.id = waits.task ON CONFLICT DO NOTHING
+                    RETURNING depends_on
+                ), marked AS (
+                    UPDATE tasks SET has_dependents = true WHERE id IN (SELECT depends_on FROM linked) AND NOT has_dependents
+                )",
+                ", depends_on, coalesce_key, replayed_from, blockers, has_dependents",
+                ", NULLIF(ARRAY(SELECT dependency::uuid FROM json_array_elements_text(fresh.depends_on::json) AS dependency), '{}'),
+                    coalesce_key, replayed_from, (SELECT NULLIF(count(*), 0) FROM waits WHERE waits.task = fresh.id),
+                    EXISTS (SELECT FROM waits WHERE waits.id = fresh.id)",
+                &columns.ids,
+                &columns.kinds,
+                &columns.queues,
+                &columns.groups,
+                &columns.priorities,
+                &columns.inputs,
+                &columns.max_attempts,
+                &columns.retries,
+                &columns.timeouts,
+                &columns.starts_at as &[Option<OffsetDateTime>],
+                &columns.starts_after as &[Option<i64>],
+                &columns.deadlines as &[Option<OffsetDateTime>],
+                &columns.tags,
+                &columns.metadata,
+                &columns.requests as &[Option<String>],
+                &columns.keys as &[Option<String>],
+                &columns.fingerprints as &[Option<Vec<u8>>],
+                &columns.heads as &[Option<Uuid>],
+                &columns.projects,
+                &depends_on,
+                &shared as &[Option<String>],
+                &replayed as &[Option<Uuid>],
+            ),
+            fetch_all
+        )
     }
 
     /// What was submitted before under keys of `new`, by the key as it is stored: the digest of the request, and its first task.
@@ -190,6 +346,63 @@ impl Store {
         if let Err(error) = said.await {
             tracing::warn!(error = &error as &dyn std::error::Error, "could not wake the others");
         }
+    }
+}
+
+/// New tasks as the arrays of a statement.
+#[derive(Default)]
+struct Columns {
+    ids: Vec<Uuid>,
+    projects: Vec<i32>,
+    kinds: Vec<String>,
+    queues: Vec<String>,
+    groups: Vec<String>,
+    priorities: Vec<i16>,
+    inputs: Vec<String>,
+    max_attempts: Vec<i32>,
+    retries: Vec<String>,
+    timeouts: Vec<i64>,
+    starts_at: Vec<Option<OffsetDateTime>>,
+    starts_after: Vec<Option<i64>>,
+    deadlines: Vec<Option<OffsetDateTime>>,
+    tags: Vec<String>,
+    metadata: Vec<String>,
+    requests: Vec<Option<String>>,
+    keys: Vec<Option<String>>,
+    fingerprints: Vec<Option<Vec<u8>>>,
+    heads: Vec<Option<Uuid>>,
+}
+
+impl Columns {
+    fn of(new: &[&NewTask]) -> Result<Self, StoreError> {
+        let mut columns = Self::default();
+        for task in new {
+            columns.ids.push(task.id.0);
+            columns.projects.push(task.project.0);
+            columns.kinds.push(task.kind.clone());
+            columns.queues.push(task.queue.clone());
+            columns.groups.push(task.group.clone());
+            columns.priorities.push(i16::from(task.priority));
+            columns.inputs.push(task.input.get().to_owned());
+            columns.max_attempts.push(task.max_attempts.cast_signed());
+            columns.retries.push(json(&task.retry)?);
+            columns.timeouts.push(millis(task.timeout));
+            columns.starts_at.push(if let Some(Start::At(at)) = task.start { Some(at) } else { None });
+            columns.starts_after.push(if let Some(Start::After(wait)) = task.start {
+                Some(millis(wait))
+            } else {
+                None
+            });
+            columns.deadlines.push(task.deadline);
+            // An array of arrays would be flattened on its way, so the inner ones travel as JSON.
+            columns.tags.push(json(&task.tags)?);
+            columns.metadata.push(json(&task.metadata)?);
+            columns.requests.push(task.request_id.clone());
+            columns.keys.push(task.idempotency.as_ref().map(|idempotency| idempotency.key.clone()));
+            columns.fingerprints.push(task.idempotency.as_ref().map(|idempotency| idempotency.fingerprint.clone()));
+            columns.heads.push(task.head.map(|head| head.0));
+        }
+        Ok(columns)
     }
 }
 

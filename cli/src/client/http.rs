@@ -77,6 +77,11 @@ impl Http {
         .await
     }
 
+    /// A DELETE, which has nothing to say when it went well.
+    pub(super) async fn delete(&self, url: Url) -> Result<(), Failure> {
+        self.answer(self.request(Method::DELETE, url)).await.map(drop)
+    }
+
     /// A GET whose body is read as it comes. An answer that is no success is a failure.
     pub(super) async fn open(&self, url: Url, headers: HeaderMap) -> Result<Response, Failure> {
         let response = self.send(self.request(Method::GET, url).headers(headers)).await?;
@@ -99,6 +104,13 @@ impl Http {
     }
 
     async fn call(&self, request: RequestBuilder) -> Result<Value, Failure> {
+        let body = self.answer(request).await?.bytes().await.map_err(|err| self.lost(&err))?;
+        serde_json::from_slice(&body)
+            .map_err(|err| Failure::Broken(format!("{} did not answer with JSON: {err}", self.address())))
+    }
+
+    /// The answer to a request, which a busy server is asked again.
+    async fn answer(&self, request: RequestBuilder) -> Result<Response, Failure> {
         let request = request.header(ACCEPT, "application/json").timeout(CALL);
         let mut tries = 0;
         let response = loop {
@@ -121,10 +133,7 @@ impl Http {
             ));
             tokio::time::sleep(wait).await;
         };
-        let response = self.accepted(response).await?;
-        let body = response.bytes().await.map_err(|err| self.lost(&err))?;
-        serde_json::from_slice(&body)
-            .map_err(|err| Failure::Broken(format!("{} did not answer with JSON: {err}", self.address())))
+        self.accepted(response).await
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {

@@ -2,9 +2,9 @@
 //!
 //! Nothing here knows the server's crates; a client of another version still reads what it can.
 
+mod act;
 mod bars;
 mod body;
-mod cancel;
 mod connect;
 mod download;
 mod exit;
@@ -19,6 +19,7 @@ mod list;
 mod problem;
 mod projects;
 mod queues;
+mod replay;
 mod report;
 mod schema;
 mod screen;
@@ -36,6 +37,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use act::Verb;
 use exit::{EXIT_CODES, Exit};
 use failure::Failure;
 use screen::Screen;
@@ -52,9 +54,18 @@ pub(crate) enum ClientCommand {
     /// Follow tasks live until they are done
     #[command(after_help = EXIT_CODES)]
     Watch(watch::Watch),
-    /// Cancel tasks, also running ones
+    /// Cancel tasks, also running ones: by id, or all that match
     #[command(after_help = EXIT_CODES)]
-    Cancel(cancel::Cancel),
+    Cancel(Box<act::Act>),
+    /// Try tasks again that failed, were canceled or expired: by id, or all that match
+    #[command(after_help = EXIT_CODES)]
+    Retry(Box<act::Act>),
+    /// Submit a task once more, as a new one that may differ
+    #[command(after_help = EXIT_CODES)]
+    Replay(Box<replay::Replay>),
+    /// Delete tasks that have ended: by id, or all that match
+    #[command(after_help = EXIT_CODES)]
+    Delete(Box<act::Act>),
     /// List tasks
     #[command(after_help = EXIT_CODES)]
     List(list::List),
@@ -82,7 +93,10 @@ async fn run_on(command: &ClientCommand, screen: &Screen) -> Exit {
         ClientCommand::Submit(submit) => submit.run(screen).await,
         ClientCommand::Get(get) => get.run(screen).await,
         ClientCommand::Watch(watch) => watch.run(screen).await,
-        ClientCommand::Cancel(cancel) => cancel.run(screen).await,
+        ClientCommand::Cancel(act) => act.run(Verb::Cancel, screen).await,
+        ClientCommand::Retry(act) => act.run(Verb::Retry, screen).await,
+        ClientCommand::Replay(replay) => replay.run(screen).await,
+        ClientCommand::Delete(act) => act.run(Verb::Delete, screen).await,
         ClientCommand::List(list) => list.run(screen).await,
         ClientCommand::Kinds(kinds) => kinds.run(screen).await,
         ClientCommand::Queues(queues) => queues.run(screen).await,
@@ -105,7 +119,8 @@ impl ClientCommand {
             Self::Submit(submit) => submit.json(),
             Self::Get(get) => get.json(),
             Self::Watch(watch) => watch.json(),
-            Self::Cancel(cancel) => cancel.json(),
+            Self::Cancel(act) | Self::Retry(act) | Self::Delete(act) => act.json(),
+            Self::Replay(replay) => replay.json(),
             Self::List(list) => list.json(),
             Self::Kinds(kinds) => kinds.json(),
             Self::Queues(queues) => queues.json(),

@@ -66,7 +66,7 @@ pub(crate) struct Submit {
 /// The fields of a task that have an option of their own. They win over the file's.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Task options")]
-struct Options {
+pub(super) struct Options {
     /// The queue, when it is not the kind's own
     #[arg(long)]
     queue: Option<String>,
@@ -98,6 +98,18 @@ struct Options {
     /// The group it shares fairness and limits with
     #[arg(long)]
     group: Option<String>,
+
+    /// Start when this task has succeeded; may be repeated
+    #[arg(long, value_name = "ID")]
+    depends_on: Vec<String>,
+
+    /// Take the task that is there already for the same work, by this key or by the input
+    #[arg(long, value_name = "KEY", num_args = 0..=1)]
+    coalesce: Option<Option<String>>,
+
+    /// With --coalesce: take one, too, that succeeded no longer ago than this
+    #[arg(long, value_name = "SPAN", value_parser = span::parse, requires = "coalesce")]
+    max_age: Option<Duration>,
 
     /// A tag to find it by; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
@@ -213,7 +225,7 @@ impl Submit {
 }
 
 impl Options {
-    fn apply(&self, body: &mut Map<String, Value>) {
+    pub(super) fn apply(&self, body: &mut Map<String, Value>) {
         let ms = |span: Duration| Value::from(span.as_millis() as u64);
         let mut set = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -228,6 +240,13 @@ impl Options {
         set("timeout_ms", self.timeout.map(ms));
         set("max_attempts", self.max_attempts.map(Value::from));
         set("group", self.group.clone().map(Value::from));
+        set("depends_on", (!self.depends_on.is_empty()).then(|| self.depends_on.clone().into()));
+        let coalesce = self.coalesce.as_ref().map(|key| {
+            let key = key.clone().map(|key| ("key".to_owned(), key.into()));
+            let max_age = self.max_age.map(|max_age| ("max_age_ms".to_owned(), ms(max_age)));
+            Value::Object(key.into_iter().chain(max_age).collect())
+        });
+        set("coalesce", coalesce);
         set("tags", (!self.tags.is_empty()).then(|| self.tags.clone().into()));
         let notes = self.metadata.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
         set("metadata", (!self.metadata.is_empty()).then(|| Value::Object(notes.collect())));
@@ -252,7 +271,7 @@ fn time_or_span(text: &str) -> Result<String, String> {
     (now() + span).format(&Rfc3339).map_err(|err| err.to_string())
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is no KEY=VALUE"))?;
     match key.is_empty() {
         true => Err(format!("`{text}` has no key")),

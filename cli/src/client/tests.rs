@@ -1,5 +1,6 @@
 //! The client commands against a small real server on loopback.
 
+mod act;
 mod get;
 mod kinds;
 mod list;

@@ -46,6 +46,11 @@ async fn options_become_the_fields_of_the_task() {
         "b",
         "--meta",
         "k=v=w",
+        "--depends-on",
+        "task_0",
+        "--max-age",
+        "2m",
+        "--coalesce",
         "--idempotency-key",
         "once",
         "--api-key",
@@ -58,7 +63,7 @@ async fn options_become_the_fields_of_the_task() {
     let expected = json!({
         "kind": "echo", "input": { "text": "hi" }, "queue": "q", "priority": 9, "delay_ms": 5000,
         "deadline": "2030-01-01T00:00:00Z", "timeout_ms": 90_000, "max_attempts": 4, "group": "g",
-        "tags": ["a", "b"], "metadata": { "k": "v=w" },
+        "depends_on": ["task_0"], "coalesce": { "max_age_ms": 120_000 }, "tags": ["a", "b"], "metadata": { "k": "v=w" },
     });
     assert_eq!(bodies(&server), [expected]);
     let headers = server.asked(SUBMIT, |asked| {

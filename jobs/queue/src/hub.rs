@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 pub use inbox::{Inbox, News};
 
-use crate::{Queue, QueueError};
+use crate::{Mark, Queue, QueueError, fresh::Fresh};
 
 /// While Redis is away every watcher looks this often by itself.
 const AWAY: Duration = Duration::from_secs(1);
@@ -39,6 +39,8 @@ pub struct Hub {
 #[derive(Default)]
 struct Shared {
     watched: Mutex<HashMap<TaskId, Weak<Watched>>>,
+    /// For those who keep what they read.
+    fresh: Fresh,
     /// Who hears of every task.
     everything: Mutex<Vec<Weak<Inbox>>>,
     /// Told when the first one waits, and when somebody wants to hear of every task.
@@ -100,10 +102,33 @@ impl Hub {
 
     /// Wakes those who wait for this task, as a word from Redis does.
     pub fn wake(&self, task: TaskId) {
+        self.shared.fresh.changed(task);
         let watched = self.shared.lock().get(&task).and_then(Weak::upgrade);
         if let Some(watched) = watched {
             watched.wake();
         }
+    }
+
+    /// The present of a task that is read next, to ask later whether what was read still holds; `None` while nobody listens: then nothing
+    /// should be kept.
+    #[must_use]
+    pub fn mark(&self, task: TaskId) -> Option<Mark> {
+        let mark = self.shared.fresh.mark(task);
+        if mark.is_none() {
+            self.shared.somebody.notify_one();
+        }
+        mark
+    }
+
+    /// Whether the task is as it was read behind `mark`, as far as anybody can know.
+    #[must_use]
+    pub fn holds(&self, task: TaskId, mark: Mark) -> bool {
+        self.shared.fresh.holds(task, mark)
+    }
+
+    /// This process itself has seen that a task changed: what it kept does not hold, also before it hears so from Redis.
+    pub fn note(&self, task: TaskId) {
+        self.shared.fresh.changed(task);
     }
 }
 
@@ -159,7 +184,7 @@ impl Shared {
     }
 
     fn is_idle(&self) -> bool {
-        self.lock().is_empty() && !self.is_curious()
+        self.lock().is_empty() && !self.is_curious() && self.fresh.is_idle()
     }
 
     /// Whether somebody wants to hear of every task.
@@ -176,6 +201,8 @@ impl Shared {
     /// Wakes those who wait for the tasks of a message: ids of 16 bytes, one after the other.
     fn wake(&self, message: &[u8]) {
         let ids = message.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok());
+        // First: who is woken must not read what is old.
+        ids.clone().for_each(|id| self.fresh.changed(TaskId(id)));
         let curious = self.curious();
         if !curious.is_empty() {
             let ids: Vec<TaskId> = ids.clone().map(TaskId).collect();
@@ -209,7 +236,11 @@ async fn listen(queue: Queue, hub: Weak<Shared>) {
             shared.somebody.notified().await;
         }
         drop(shared);
-        let Err(error) = subscribed(&queue, &hub, &mut is_away).await else { continue };
+        let ended = subscribed(&queue, &hub, &mut is_away).await;
+        if let Some(shared) = hub.upgrade() {
+            shared.fresh.lost();
+        }
+        let Err(error) = ended else { continue };
         if !std::mem::replace(&mut is_away, true) {
             tracing::warn!(error = &error as &dyn std::error::Error, "watching tasks without Redis");
         }
@@ -231,7 +262,10 @@ async fn subscribed(queue: &Queue, hub: &Weak<Shared>, is_away: &mut bool) -> Re
     *is_away = false;
     // What changed before the subscription held was not heard.
     match hub.upgrade() {
-        Some(hub) => hub.wake_all(),
+        Some(hub) => {
+            hub.fresh.connected();
+            hub.wake_all();
+        }
         None => return Ok(()),
     }
     let mut ask = tokio::time::interval_at(tokio::time::Instant::now() + ASK, ASK);

@@ -14,6 +14,9 @@ const KEYS: Duration = Duration::from_secs(24 * 3_600);
 /// How long a worker that ended is remembered.
 const WORKERS: Duration = Duration::from_secs(24 * 3_600);
 
+/// What attempts came to is read for the last day.
+const OUTCOMES: Duration = Duration::from_secs(25 * 3_600);
+
 /// At most so many rows go in one statement.
 const BATCH: u32 = 5_000;
 /// So many tasks are looked at in one statement.
@@ -34,6 +37,7 @@ pub(crate) async fn run(leader: &Leader) -> Infallible {
 async fn forget(leader: &Leader) -> Result<(), StoreError> {
     while leader.store.forget_keys(KEYS, BATCH).await? == u64::from(BATCH) {}
     leader.store.forget_workers(WORKERS).await?;
+    leader.store.forget_outcomes(OUTCOMES).await?;
     let retention = &leader.retention;
     let kept: Vec<(State, Duration)> = [
         (State::Succeeded, retention.succeeded),

@@ -84,7 +84,7 @@ async fn try_claim(
         let held = control.store.held(life.id).await?;
         for (task, epoch) in held {
             let finish = Finish { task, epoch, event: Event::Release, output: None, error: None, wait: Duration::ZERO };
-            let end = End { worker: life.id, queue: queue.clone(), group: group.clone(), finish };
+            let end = End { worker: life.id, queue: queue.clone(), group: group.clone(), finish, counted: None };
             // The recorder outlives everything here.
             let _ = control.recorder.send(end).await;
         }

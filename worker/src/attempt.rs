@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jobs_artifacts::Artifacts;
@@ -28,6 +28,7 @@ use crate::{
     reporter::Reporter,
     scratch::Scratch,
     source::Claimed,
+    tally::{Counted, Tally},
     unfenced,
 };
 
@@ -52,6 +53,7 @@ pub(crate) struct Attempts {
     pub(crate) reporter: Arc<Reporter>,
     pub(crate) recorder: Recorder,
     pub(crate) held: Arc<Held>,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) limits: Limits,
     /// The runtime that kinds run on.
     pub(crate) runtime: Handle,
@@ -79,6 +81,13 @@ enum Ended {
     Fenced,
 }
 
+impl Ended {
+    /// Whether it says how long such attempts take: nothing from outside ended it.
+    fn is_natural(&self) -> bool {
+        matches!(self, Self::Returned(_) | Self::TimedOut | Self::Panicked(_) | Self::Overfull(_))
+    }
+}
+
 impl Attempts {
     /// Runs one attempt to its end and hands its verdict to the recorder.
     pub(crate) async fn run(&self, claimed: Claimed, queue: Arc<str>) {
@@ -95,7 +104,12 @@ impl Attempts {
         async {
             // The history of the task says it all; a line for each of thousands a second costs more than the attempt.
             debug!("started");
+            let began = Instant::now();
             let ended = self.attempt(&claimed).await;
+            let counted = Counted::new(claim, &queue);
+            if ended.is_natural() {
+                self.tally.ran(&counted, claim.waited, began.elapsed());
+            }
             let speaker = (claimed.life.id, claim.task, claim.epoch);
             self.reporter.flush(speaker, &claimed.life.over).await;
             let Some(finish) = verdict(claim, ended, self.limits) else {
@@ -108,7 +122,8 @@ impl Attempts {
                 None => debug!(event = finish.event.name(), "ended"),
             }
             // The recorder outlives every attempt.
-            let end = End { worker: claimed.life.id, queue, group: claim.group.clone(), finish };
+            let group = claim.group.clone();
+            let end = End { worker: claimed.life.id, queue, group, finish, counted: Some(counted) };
             let _ = self.recorder.send(end).await;
         }
         .instrument(span)
@@ -260,6 +275,7 @@ mod tests {
         Claim {
             task: TaskId::new(),
             epoch: 1,
+            project: ProjectId::DEFAULT,
             kind: "echo".into(),
             group: GroupKey::new(ProjectId::DEFAULT, "default"),
             input: RawValue::from_string("{}".into()).expect("JSON"),
@@ -271,6 +287,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             request_id: None,
             queued_at: None,
+            waited: None,
         }
     }
 

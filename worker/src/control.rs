@@ -22,6 +22,7 @@ use crate::{
     recorder::{self, Recorder},
     reporter::Reporter,
     scratch::Scratch,
+    tally::Tally,
 };
 
 /// What still runs when the worker has to stop may tidy up for so long.
@@ -60,6 +61,7 @@ pub(crate) struct Control {
     stop: CancellationToken,
     listening: JoinHandle<()>,
     recorder_done: JoinHandle<()>,
+    tally_done: JoinHandle<()>,
     courier_done: JoinHandle<()>,
 }
 
@@ -90,8 +92,9 @@ impl Control {
 
         let held = Arc::new(Held::default());
         let (courier, courier_done) = Courier::start(queue.clone());
-        let (recorder, recorder_done) = recorder::start(store.clone(), held.clone(), courier.clone());
         let stop = CancellationToken::new();
+        let (tally, tally_done) = Tally::start(store.clone(), stop.clone());
+        let (recorder, recorder_done) = recorder::start(store.clone(), held.clone(), courier.clone(), tally.clone());
         let reporter = Reporter::start(store.clone(), courier.clone(), stop.clone());
         let heart_config = HeartConfig {
             store: store_config,
@@ -117,6 +120,7 @@ impl Control {
             reporter: reporter.clone(),
             recorder: recorder.clone(),
             held: held.clone(),
+            tally,
             limits: Limits::of(&config.worker),
             runtime: kinds.handle().clone(),
             release: release.clone(),
@@ -137,6 +141,7 @@ impl Control {
             stop,
             listening,
             recorder_done,
+            tally_done,
             courier_done,
         })
     }
@@ -149,6 +154,9 @@ impl Control {
         }
         self.stop.cancel();
         let _ = self.listening.await;
+        if self.tally_done.await.is_err() {
+            warn!("what was measured last is lost");
+        }
         if tokio::time::timeout(GOODBYE, self.courier_done).await.is_err() {
             warn!("Redis was not told of everything; the scheduler will make up for it");
         }

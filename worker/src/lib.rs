@@ -19,6 +19,7 @@ mod recorder;
 mod reporter;
 mod scratch;
 mod source;
+mod tally;
 mod unfenced;
 mod worker;
 

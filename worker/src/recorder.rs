@@ -15,6 +15,7 @@ use crate::{
     courier::{Courier, Errand},
     held::Held,
     life::is_passing,
+    tally::{Counted, Tally},
     unfenced,
 };
 
@@ -34,21 +35,29 @@ pub(crate) struct End {
     pub(crate) group: GroupKey,
     /// How it ended.
     pub(crate) finish: Finish,
+    /// Where its end is counted; nowhere if it never ran.
+    pub(crate) counted: Option<Counted>,
 }
 
-/// The queue and the group of a task.
-type Place = (Arc<str>, GroupKey);
+/// What is known of an end beside how it was: the queue and the group of its task, and where it is counted.
+type Origin = (Arc<str>, GroupKey, Option<Counted>);
 
 /// Takes ends. Waits when Postgres is away and too many are waiting already, so that no more work is begun than can be recorded.
 pub(crate) type Recorder = mpsc::Sender<End>;
 
 /// Starts to record; the handle ends when all senders are gone and everything is written.
-pub(crate) fn start(store: Store, held: Arc<Held>, courier: Courier) -> (Recorder, tokio::task::JoinHandle<()>) {
+pub(crate) fn start(
+    store: Store,
+    held: Arc<Held>,
+    courier: Courier,
+    tally: Arc<Tally>,
+) -> (Recorder, tokio::task::JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(2 * BATCH);
     let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
     let handle = tokio::spawn(async move {
-        let writers =
-            (0..WRITERS).map(|_| tokio::spawn(write(store.clone(), held.clone(), courier.clone(), receiver.clone())));
+        let writers = (0..WRITERS).map(|_| {
+            tokio::spawn(write(store.clone(), held.clone(), courier.clone(), tally.clone(), receiver.clone()))
+        });
         for writer in writers.collect::<Vec<_>>() {
             if let Err(error) = writer.await {
                 error!(error = &error as &dyn std::error::Error, "a recorder broke");
@@ -58,35 +67,53 @@ pub(crate) fn start(store: Store, held: Arc<Held>, courier: Courier) -> (Recorde
     (sender, handle)
 }
 
-async fn write(store: Store, held: Arc<Held>, courier: Courier, ends: Arc<tokio::sync::Mutex<mpsc::Receiver<End>>>) {
+async fn write(
+    store: Store,
+    held: Arc<Held>,
+    courier: Courier,
+    tally: Arc<Tally>,
+    ends: Arc<tokio::sync::Mutex<mpsc::Receiver<End>>>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         // What is there, without waiting for more.
         if ends.lock().await.recv_many(&mut batch, BATCH).await == 0 {
             return;
         }
-        let mut lives: HashMap<WorkerId, Vec<(Place, Finish)>> = HashMap::with_capacity(1);
+        let mut lives: HashMap<WorkerId, Vec<(Origin, Finish)>> = HashMap::with_capacity(1);
         for mut end in batch.drain(..) {
             (end.worker, end.finish.epoch) =
                 unfenced::signed(&store, end.worker, end.finish.task, end.finish.epoch).await;
-            lives.entry(end.worker).or_default().push(((end.queue, end.group), end.finish));
+            lives.entry(end.worker).or_default().push(((end.queue, end.group, end.counted), end.finish));
         }
         for (worker, ends) in lives {
-            record(&store, &held, &courier, worker, ends).await;
+            record(&store, &held, &courier, &tally, worker, ends).await;
         }
     }
 }
 
-async fn record(store: &Store, held: &Held, courier: &Courier, worker: WorkerId, ends: Vec<(Place, Finish)>) {
-    let (places, finishes): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
+async fn record(
+    store: &Store,
+    held: &Held,
+    courier: &Courier,
+    tally: &Tally,
+    worker: WorkerId,
+    ends: Vec<(Origin, Finish)>,
+) {
+    let (origins, finishes): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
     let finished = match finish(store, worker, &finishes).await {
         Ok(finished) => finished,
         // One of them is at fault: it must not cost the others their results.
         Err(_) => one_by_one(store, worker, &finishes).await,
     };
     let mut gone: HashMap<Arc<str>, Vec<_>> = HashMap::new();
-    for ((queue, group), finish) in places.into_iter().zip(&finishes) {
+    for ((queue, group, counted), (finish, recorded)) in
+        origins.into_iter().zip(finishes.iter().zip(&finished.recorded))
+    {
         held.remove(finish.task, finish.epoch);
+        if let (Some(counted), Recorded::Yes(state)) = (counted, recorded) {
+            tally.ended(counted, *state);
+        }
         gone.entry(queue).or_default().push(Taken { task: finish.task, group });
     }
     for (finish, recorded) in finishes.iter().zip(&finished.recorded) {

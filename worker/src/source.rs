@@ -259,7 +259,7 @@ impl QueueSource {
 
     async fn release(&self, life: &Life, task: TaskId, epoch: i32, group: GroupKey) {
         let finish = Finish { task, epoch, event: Event::Release, output: None, error: None, wait: Duration::ZERO };
-        let end = End { worker: life.id, queue: self.name.clone(), group, finish };
+        let end = End { worker: life.id, queue: self.name.clone(), group, finish, counted: None };
         // The recorder outlives every source.
         let _ = self.recorder.send(end).await;
     }

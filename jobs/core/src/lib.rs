@@ -17,6 +17,7 @@ pub mod scope;
 pub mod state;
 pub mod task;
 pub mod ticket;
+pub mod times;
 
 pub use context::{Engines, JobContext};
 pub use error::JobError;
@@ -33,3 +34,4 @@ pub use scope::{Scope, Scopes};
 pub use state::{Event, State};
 pub use task::{NewTask, Task, TaskError};
 pub use ticket::Ticket;
+pub use times::{Expected, Times};

@@ -24,6 +24,7 @@ mod read;
 mod report;
 mod retain;
 mod server;
+mod times;
 pub mod transition;
 
 pub use artifact::Artifact;
@@ -43,3 +44,4 @@ pub use queues::QueueRow;
 pub use read::{Filter, Page};
 pub use report::{Report, Word};
 pub use server::Server;
+pub use times::{Measure, Measured, Outcomes, Place};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobs_core::{GroupKey, RetryPolicy, TaskId, WorkerId, task::SUSPECT_LOSSES};
+use jobs_core::{GroupKey, ProjectId, RetryPolicy, TaskId, WorkerId, task::SUSPECT_LOSSES};
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -17,6 +17,8 @@ pub struct Claim {
     pub task: TaskId,
     /// The fencing token of this attempt: every later word about it names it.
     pub epoch: i32,
+    /// The project that it belongs to.
+    pub project: ProjectId,
     /// Which kind of job it is.
     pub kind: String,
     /// The group it was taken from.
@@ -39,6 +41,8 @@ pub struct Claim {
     pub request_id: Option<String>,
     /// Since when it waited.
     pub queued_at: Option<OffsetDateTime>,
+    /// For how long, by the clock of Postgres.
+    pub waited: Option<Duration>,
 }
 
 /// Who may have a task.
@@ -66,6 +70,7 @@ struct ClaimedRow {
     timeout_ms: i64,
     request_id: Option<String>,
     queued_at: Option<OffsetDateTime>,
+    waited_ms: Option<i64>,
 }
 
 /// A checked query that claims tasks for the worker `$1`: `$which` says which ones, each of them queued. It hides the state in an
@@ -80,7 +85,8 @@ macro_rules! claim_query {
             WHERE (deadline IS NULL OR deadline > now())
                 AND EXISTS (SELECT FROM workers WHERE id = $1 AND ended_at IS NULL) AND " + $which + r#"
             RETURNING id, epoch, kind, project, "group", input as "input: _", attempt, lost, forgiven, max_attempts, retry as "retry: _",
-                timeout_ms, request_id, queued_at"#,
+                timeout_ms, request_id, queued_at,
+                (extract(epoch FROM now() - queued_at) * 1000)::bigint AS waited_ms"#,
             $($arg),+
         )
     };
@@ -176,6 +182,7 @@ impl From<ClaimedRow> for Claim {
         Self {
             task: TaskId(row.id),
             epoch: row.epoch,
+            project: ProjectId(row.project),
             kind: row.kind,
             group: group_key(row.project, &row.group),
             input: row.input.0,
@@ -187,6 +194,7 @@ impl From<ClaimedRow> for Claim {
             timeout: Duration::from_millis(row.timeout_ms.unsigned_abs()),
             request_id: row.request_id,
             queued_at: row.queued_at,
+            waited: row.waited_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis),
         }
     }
 }

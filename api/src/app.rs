@@ -11,8 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Access,
+    cache::TaskCache,
     courier::Courier,
+    expect::Expectations,
     follow::Feeds,
+    foretell,
+    sign::Signer,
     submitter::Submitter,
     videos::RateLimit,
     ws::{Sockets, Topics},
@@ -37,8 +41,16 @@ pub(crate) struct App {
     pub(crate) topics: Topics,
     /// The sockets that are open.
     pub(crate) sockets: Sockets,
+    /// Tasks as they were answered.
+    pub(crate) cache: TaskCache,
+    /// What is expected of tasks.
+    pub(crate) expectations: Expectations,
+    /// Whose turn it is to be foretold.
+    pub(crate) forecasts: foretell::Turns,
     /// The bytes of artifacts.
     pub(crate) artifacts: Artifacts,
+    /// Signs their addresses.
+    pub(crate) signer: Signer,
     /// The kinds that can be submitted.
     pub(crate) registry: Registry,
     /// Takes submissions.
@@ -77,12 +89,17 @@ impl App {
         let queue = Queue::open("redis://localhost:1", "test").expect("a URL");
         let stopping = CancellationToken::new();
         let registry = jobs_kinds::registry();
-        let courier = Courier::start(queue.clone()).0;
+        let hub = Hub::start(&queue, stopping.clone());
+        let courier = Courier::start(queue.clone(), hub.clone()).0;
         Arc::new(Self {
-            hub: Hub::start(&queue, stopping.clone()),
             feeds: Feeds::default(),
             topics: Topics::default(),
             sockets: Sockets::default(),
+            cache: TaskCache::new(hub.clone(), 0),
+            expectations: Expectations::new(store.clone()),
+            forecasts: foretell::Turns::default(),
+            signer: Signer::of(&ServerSecret::random()),
+            hub,
             submitter: Submitter::start(store.clone(), queue.clone(), courier.clone()),
             courier,
             access: Access::open(Gates::read(&crate::openapi::document(&registry)), ServerSecret::random()),

@@ -5,7 +5,7 @@
 use std::{mem::discriminant, sync::Arc};
 
 use jobs_core::{GroupKey, State, Task, TaskId};
-use jobs_queue::{Queue, QueueError, Taken, Ticket};
+use jobs_queue::{Hub, Queue, QueueError, Taken, Ticket};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::admission::Places;
@@ -31,6 +31,8 @@ pub(crate) enum Errand {
 #[derive(Clone)]
 pub(crate) struct Courier {
     errands: mpsc::Sender<Errand>,
+    /// Knows what answers are kept.
+    hub: Hub,
 }
 
 /// Ends when every errand is done, once all couriers are gone.
@@ -38,13 +40,17 @@ pub(crate) type Finished = JoinHandle<()>;
 
 impl Courier {
     /// Begins to take errands.
-    pub(crate) fn start(queue: Queue) -> (Self, Finished) {
+    pub(crate) fn start(queue: Queue, hub: Hub) -> (Self, Finished) {
         let (errands, receiver) = mpsc::channel(BACKLOG);
-        (Self { errands }, tokio::spawn(run(queue, receiver)))
+        (Self { errands, hub }, tokio::spawn(run(queue, receiver)))
     }
 
     /// Hands over an errand. When there are too many, it is dropped.
     pub(crate) fn send(&self, errand: Errand) {
+        if let Errand::Announce(task) = errand {
+            // What this process kept of it holds no more from now on: the same client may read it next.
+            self.hub.note(task);
+        }
         if self.errands.try_send(errand).is_err() {
             tracing::debug!("left an errand to the dispatcher: too many wait");
         }

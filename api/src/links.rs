@@ -4,27 +4,41 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, Uri, header, request::Parts},
 };
-use jobs_core::TaskId;
+use jobs_core::{ProjectId, TaskId};
+use time::OffsetDateTime;
 
-use crate::problem::Problem;
+use crate::{
+    app::App,
+    clock::now,
+    problem::{Code, Problem},
+    sign::{Edition, Signer},
+};
 
 /// Makes addresses that the client can reach.
 #[derive(Debug, Clone)]
 pub(crate) struct Links {
     base: String,
+    signer: Signer,
 }
 
 impl Links {
     /// For the server at `public_url`, or at the address that the request was sent to.
-    pub(crate) fn of(public_url: Option<&str>, headers: &HeaderMap, uri: &Uri) -> Self {
-        if let Some(url) = public_url {
-            return Self { base: url.trim_end_matches('/').to_owned() };
-        }
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
-        // Without an honest host the addresses are relative to the request's.
-        let base = host.filter(|host| is_host(host)).map(|host| format!("http://{host}"));
-        Self { base: base.unwrap_or_default() }
+    pub(crate) fn of(app: &App, headers: &HeaderMap, uri: &Uri) -> Self {
+        let base = base(app.public_url.as_deref(), headers, uri);
+        Self { base, signer: app.signer.clone() }
+    }
+
+    /// What all of them begin with.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The address of an artifact, good without a key, and when it ends.
+    pub(crate) fn artifact(&self, project: ProjectId, task: TaskId, name: &str) -> (String, OffsetDateTime) {
+        // Now and not when the request came: a stream may be hours old.
+        let edition = Edition::at(now());
+        let ticket = self.signer.artifact(project, task, name, edition);
+        (format!("{}?{ticket}", self.task(task, &format!("artifacts/{name}"))), edition.ends())
     }
 
     /// An address of the API.
@@ -43,9 +57,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Links {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // The layer around all routes puts them there.
         let made = parts.extensions.get::<Self>().cloned();
-        Ok(made.unwrap_or_else(|| Self::of(None, &parts.headers, &parts.uri)))
+        made.ok_or_else(|| Problem::new(Code::Internal, "the log has the cause under the request id"))
     }
+}
+
+fn base(public_url: Option<&str>, headers: &HeaderMap, uri: &Uri) -> String {
+    if let Some(url) = public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
+    // Without an honest host the addresses are relative to the request's.
+    host.filter(|host| is_host(host)).map(|host| format!("http://{host}")).unwrap_or_default()
 }
 
 /// Whether a text is a host and a port, so that it can stand in an address.
@@ -62,7 +87,7 @@ mod tests {
 
     fn base(public: Option<&str>, host: &'static str) -> String {
         let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
-        Links::of(public, &headers, &Uri::from_static("/")).base
+        super::base(public, &headers, &Uri::from_static("/"))
     }
 
     #[test]

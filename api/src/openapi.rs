@@ -20,6 +20,7 @@ use crate::{
     projects::{CreateProject, ProjectView},
     queues::{GroupView, QueueView},
     router,
+    stats::Stats,
     system::{Health, Pong},
     tasks::{
         actions::{BulkAction, BulkResult},
@@ -28,7 +29,7 @@ use crate::{
         submission::CreateTask,
     },
     videos::{ErrorBody, VideoList, VideoView},
-    view::{ArtifactView, EventView, Page, TaskPage, TaskView},
+    view::{ArtifactView, EventView, Explanation, Page, TaskPage, TaskView},
 };
 
 /// In the code: the problems of an operation. Each becomes a response.
@@ -146,6 +147,8 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
         written.subschema_for::<Health>(),
         written.subschema_for::<IntegrityView>(),
         written.subschema_for::<Pong>(),
+        written.subschema_for::<Explanation>(),
+        written.subschema_for::<Stats>(),
         written.subschema_for::<ErrorBody>(),
         written.subschema_for::<VideoView>(),
         written.subschema_for::<VideoList>(),

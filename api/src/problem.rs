@@ -74,6 +74,8 @@ codes! {
     GroupNotFound: NOT_FOUND, "group_not_found", "There is no such group";
     /// The task has no artifact of this name; those of a task appear when it has succeeded.
     ArtifactNotFound: NOT_FOUND, "artifact_not_found", "There is no such artifact";
+    /// The signed address is not one of this server, was changed, or has ended.
+    SignatureInvalid: FORBIDDEN, "signature_invalid", "The signed address is not good";
     /// No key of the project has this id.
     KeyNotFound: NOT_FOUND, "key_not_found", "There is no such key";
     /// No project has this id.

@@ -68,7 +68,7 @@ pub(crate) async fn around(State(app): State<Shared>, mut request: Request, next
         id: RequestId::of(request.headers()),
         method: request.method().clone(),
         path: request.uri().path().to_owned(),
-        links: Links::of(app.public_url.as_deref(), request.headers(), request.uri()),
+        links: Links::of(&app, request.headers(), request.uri()),
         kept: app.kept,
     };
     request.extensions_mut().insert(asked.id.clone());

@@ -5,8 +5,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    accept::json_only, app::Shared, docs, integrity, keys, kinds, openapi, problems, projects, queues, request, system,
-    tasks, videos, ws,
+    accept::json_only, app::Shared, docs, integrity, keys, kinds, openapi, problems, projects, queues, request, stats,
+    system, tasks, videos, ws,
 };
 
 /// Where everything lies.
@@ -24,6 +24,7 @@ fn routes() -> (Router<Shared>, OpenApi) {
         .routes(routes!(tasks::actions::act))
         .routes(routes!(tasks::logs::logs))
         .routes(routes!(tasks::attempts::attempts))
+        .routes(routes!(tasks::explain::explain))
         .routes(routes!(tasks::artifacts::artifacts))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::get))
@@ -48,6 +49,7 @@ fn routes() -> (Router<Shared>, OpenApi) {
         .routes(routes!(system::ready))
         .routes(routes!(system::ping))
         .routes(routes!(integrity::get))
+        .routes(routes!(stats::get))
         .route("/openapi.json", get(openapi::serve))
         .route_layer(middleware::from_fn(json_only));
     let other = OpenApiRouter::new()

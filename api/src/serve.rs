@@ -14,9 +14,12 @@ use tokio::{net::TcpListener, time::Instant};
 use crate::{
     access::{Access, Gates, KnownKeys},
     app::App,
+    cache::TaskCache,
     courier::Courier,
+    expect::Expectations,
     follow::{self, Feeds},
-    kinds, openapi, router,
+    foretell, kinds, openapi, router,
+    sign::Signer,
     submitter::Submitter,
     tasks::submission::CreateTask,
     videos::RateLimit,
@@ -65,7 +68,7 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
     let document = openapi::document(&registry);
     let openapi = serde_json::to_vec(&document).context("write the OpenAPI document")?;
     let gates = Gates::read(&document);
-    let access = if config.no_auth {
+    let (access, signer) = if config.no_auth {
         let address = listener.local_addr().context("read the address of the socket")?;
         ensure!(
             address.ip().to_canonical().is_loopback(),
@@ -73,17 +76,23 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
         );
         tracing::warn!("everybody on this machine may do everything: the API asks for no key");
         let secret = ServerSecret::of(&config)?.unwrap_or_else(ServerSecret::random);
-        Access::open(gates, secret)
+        let signer = Signer::of(&secret);
+        (Access::open(gates, secret), signer)
     } else {
         let secret = ServerSecret::of(&config)?.context(NO_SECRET)?;
         let known = KnownKeys::start(store.clone(), shutdown.hard.clone());
-        Access::with_keys(gates, secret, known, config.admin_key.as_ref())
+        let signer = Signer::of(&secret);
+        (Access::with_keys(gates, secret, known, config.admin_key.as_ref()), signer)
     };
     let hub = Hub::start(&queue, shutdown.hard.clone());
-    let (courier, told) = Courier::start(queue.clone());
+    let (courier, told) = Courier::start(queue.clone(), hub.clone());
     let submitter = Submitter::start(store.clone(), queue.clone(), courier.clone());
     let app = Arc::new(App {
         access,
+        cache: TaskCache::new(hub.clone(), config.api.cache_bytes),
+        expectations: Expectations::new(store.clone()),
+        forecasts: foretell::Turns::default(),
+        signer,
         store: store.clone(),
         queue,
         hub,

@@ -16,6 +16,8 @@ const WORKERS: Duration = Duration::from_secs(24 * 3_600);
 
 /// What attempts came to is read for the last day.
 const OUTCOMES: Duration = Duration::from_secs(25 * 3_600);
+/// How long forecasts are kept to be compared with what came.
+const FORECASTS: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// At most so many rows go in one statement.
 const BATCH: u32 = 5_000;
@@ -38,6 +40,7 @@ async fn forget(leader: &Leader) -> Result<(), StoreError> {
     while leader.store.forget_keys(KEYS, BATCH).await? == u64::from(BATCH) {}
     leader.store.forget_workers(WORKERS).await?;
     leader.store.forget_outcomes(OUTCOMES).await?;
+    leader.store.forget_forecasts(FORECASTS).await?;
     let retention = &leader.retention;
     let kept: Vec<(State, Duration)> = [
         (State::Succeeded, retention.succeeded),

@@ -2,10 +2,11 @@
 
 use std::{io::Write as _, process::Command, time::Duration};
 
-use e2e::System;
+use e2e::{Client, System};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// How long a film may take on a machine that has other things to do.
 const RENDER: Duration = Duration::from_secs(150);
@@ -30,6 +31,30 @@ fn probe(film: &[u8]) -> Option<Value> {
         .ok()?;
     assert!(probe.status.success(), "{}", String::from_utf8_lossy(&probe.stderr));
     Some(serde_json::from_slice(&probe.stdout).expect("JSON"))
+}
+
+/// The address of a file is good for what it names, until it ends, and for nothing else.
+async fn is_signed(client: &Client, file: &Value) {
+    let url = file["url"].as_str().expect("an address");
+    let (address, ticket) = url.split_once('?').expect("a signed address");
+    assert!(ticket.contains("signature=") && ticket.contains("expires="), "{url}");
+    let expires_at = file["expires_at"].as_str().expect("an end");
+    let good_for = OffsetDateTime::parse(expires_at, &Rfc3339).expect("a time") - OffsetDateTime::now_utc();
+    assert!(good_for > time::Duration::minutes(9) && good_for <= time::Duration::minutes(15), "{good_for}");
+    assert!(client.send(client.request(Method::HEAD, url)).await.expect(200).bytes.is_empty());
+
+    let other = address.replace("video.mp4", "other.mp4");
+    let bad = [
+        url.replacen("project=1", "project=2", 1),
+        url.replacen("expires=1", "expires=2", 1),
+        url.replacen("signature=", "signature=00", 1),
+        format!("{other}?{ticket}"),
+        format!("{address}?signature="),
+    ];
+    for bad in bad {
+        assert_ne!(bad, url);
+        assert_eq!(client.get(&bad).await.expect(403).code(), "signature_invalid", "{bad}");
+    }
 }
 
 #[tokio::test]
@@ -65,6 +90,7 @@ async fn a_briefing_becomes_a_film_that_can_be_downloaded_and_played() {
         }
         client.send(client.request(Method::GET, url).header("range", format!("bytes={size}-"))).await.expect(416);
     }
+    is_signed(client, film).await;
     let bytes = client.get(film["url"].as_str().expect("an address")).await.bytes;
     let place = |atom: &[u8]| bytes.windows(4).position(|window| window == atom);
     assert!(place(b"moov").expect("moov") < place(b"mdat").expect("mdat"), "it can be played while it is loaded");

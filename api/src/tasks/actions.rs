@@ -253,6 +253,7 @@ impl BulkAction {
             metadata: self.metadata.unwrap_or_default(),
             created_after: instant(self.created_after),
             created_before: instant(self.created_before),
+            words: Vec::new(),
         };
         let says_which = !filter.is_empty() || self.ids.is_some();
         if !says_which && self.all != Some(true) {

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::State,
+    extract::{RawQuery, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -12,24 +12,30 @@ use jobs_store::Artifact;
 use crate::{
     app::Shared,
     caller::Caller,
+    clock::now,
     etag,
     path::{NamePath, TaskPath},
     problem::{Code, Problem},
     range::{self, Wanted},
+    sign::Ticket,
 };
 
 /// Download an artifact.
 ///
-/// One range of bytes can be asked for; of several, the answer is the whole file.
+/// One range of bytes can be asked for; of several, the answer is the whole file. The address in the task is signed: it needs no key, and it
+/// ends.
 #[utoipa::path(
     get,
     path = "/tasks/{id}/artifacts/{name}",
     operation_id = "getTaskArtifact",
     tag = "tasks",
-    security(("key" = ["tasks:read"])),
+    security((), ("key" = ["tasks:read"])),
     params(
         ("id" = String, Path, description = "The task."),
         ("name" = String, Path, description = "The name of the artifact."),
+        ("project" = Option<i32>, Query, description = "Part of a signed address."),
+        ("expires" = Option<i64>, Query, description = "Part of a signed address: when it ends, in seconds since 1970."),
+        ("signature" = Option<String>, Query, description = "Part of a signed address."),
         ("Range" = Option<String>, Header, description = "`bytes=FIRST-LAST`."),
         ("If-Range" = Option<String>, Header, description = "The entity tag of the file that the client has a part of."),
         ("If-None-Match" = Option<String>, Header, description = "The entity tag of the file that the client has."),
@@ -41,18 +47,23 @@ use crate::{
             headers(("Content-Range" = String, description = "Which part it is."))),
         (status = 304, description = "The client has this file."),
     ),
-    extensions(("x-problems" = json!(["task_not_found", "artifact_not_found", "range_not_satisfiable"])))
+    extensions(("x-problems" = json!(["signature_invalid", "task_not_found", "artifact_not_found", "range_not_satisfiable"])))
 )]
 pub(crate) async fn artifact(
     State(app): State<Shared>,
-    caller: Caller,
+    caller: Result<Caller, Problem>,
     TaskPath(id): TaskPath,
     NamePath(name): NamePath,
     method: Method,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    app.store.get(caller.project, id).await?;
-    let found = app.store.artifacts(caller.project, id).await?.into_iter().find(|artifact| artifact.name == name);
+    let project = match Ticket::of(query.as_deref()) {
+        Some(ticket) => app.signer.admits(&ticket, id, &name, now()).ok_or_else(not_signed)?,
+        None => caller?.project,
+    };
+    let (_, artifacts) = app.store.get_whole(project, id).await?;
+    let found = artifacts.into_iter().find(|artifact| artifact.name == name);
     let Some(artifact) = found else {
         let detail = format!("the task has no artifact `{}`", name.escape_debug());
         return Err(Problem::new(Code::ArtifactNotFound, detail));
@@ -91,6 +102,11 @@ pub(crate) async fn artifact(
         insert(response.headers_mut(), header::CONTENT_RANGE, &range);
     }
     Ok(response)
+}
+
+/// The same for every fault: which one it is, is nobody's business.
+fn not_signed() -> Problem {
+    Problem::new(Code::SignatureInvalid, "read the task again for another address")
 }
 
 /// The headers of every answer about a file.

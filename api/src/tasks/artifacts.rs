@@ -32,6 +32,6 @@ pub(crate) async fn artifacts(
 ) -> Result<Json<Page<ArtifactView>>, Problem> {
     app.store.get(caller.project, id).await?;
     let artifacts = app.store.artifacts(caller.project, id).await?;
-    let data = artifacts.into_iter().map(|artifact| ArtifactView::new(id, artifact, &links)).collect();
+    let data = artifacts.into_iter().map(|artifact| ArtifactView::new(caller.project, id, artifact, &links)).collect();
     Ok(Json(Page { data, has_more: false }))
 }

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jobs_core::State as TaskState;
-use jobs_store::Filter;
+use jobs_store::{Filter, Order};
 
 use crate::{
     app::Shared,
@@ -21,13 +21,28 @@ use crate::{
 
 const LIMIT: i64 = 20;
 const LIMIT_MAX: i64 = 100;
-const PARAMETERS: &[&str] =
-    &["status", "kind", "queue", "group", "tag", "created_after", "created_before", "limit", "cursor", "metadata."];
+const TEXT_MAX: usize = 500;
+const WORDS_MAX: usize = 10;
+const PARAMETERS: &[&str] = &[
+    "status",
+    "kind",
+    "queue",
+    "group",
+    "tag",
+    "created_after",
+    "created_before",
+    "q",
+    "order",
+    "limit",
+    "cursor",
+    "metadata.",
+];
 
 /// List tasks.
 ///
 /// The newest come first, and tasks that come in while you read do not shift the pages. `metadata.NAME=TEXT` keeps those whose
-/// metadata has this text; it can be given for several names.
+/// metadata has this text; it can be given for several names. Where much has to be looked at to find little, a page is short, or empty, and
+/// `next_cursor` says where to go on: the last page is the one without it.
 #[utoipa::path(
     get,
     path = "/tasks",
@@ -42,6 +57,8 @@ const PARAMETERS: &[&str] =
         ("tag" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "Only tasks with this tag."),
         ("created_after" = Option<String>, Query, description = "Only tasks accepted at this time or later.", format = DateTime),
         ("created_before" = Option<String>, Query, description = "Only tasks accepted before this time.", format = DateTime),
+        ("q" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "Only tasks with each of these words, ten at most, whatever their case, in the text of their error or their input. Inputs over 64 kB are not looked at."),
+        ("order" = Option<String>, Query, pattern = "^(asc|desc)$", description = "`desc`, the newest first, when left out; or `asc`."),
         ("limit" = Option<u32>, Query, description = "So many at most; 20 when left out.", minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query, pattern = "^c1[0-9a-f]{32}$", description = "`next_cursor` of the page before."),
     ),
@@ -67,7 +84,9 @@ pub(crate) async fn list(
         metadata: query.under("metadata.").map(|(name, value)| (name.to_owned(), value.into())).collect(),
         created_after: query.instant("created_after"),
         created_before: query.instant("created_before"),
+        words: words(&mut query),
     };
+    let order = order(&mut query);
     let limit = query.number("limit", 1, LIMIT_MAX).unwrap_or(LIMIT);
     let before = query.one("cursor").and_then(|text| {
         let last = cursor::read(&text);
@@ -78,18 +97,13 @@ pub(crate) async fn list(
     });
     let limit = u32::try_from(limit).unwrap_or(u32::MAX);
     let query = query.finish()?;
-    let page = app.store.list(caller.project, &filter, before, limit).await?;
+    let page = app.store.list(caller.project, &filter, order, before, limit).await?;
 
     let next_cursor = page.next.map(cursor::write);
     let link = next_cursor
         .as_deref()
         .map(|cursor| format!("<{}?{}>; rel=\"next\"", links.api("tasks"), query.with("cursor", cursor)));
-    let ids: Vec<_> = page.tasks.iter().filter(|task| task.state == TaskState::Succeeded).map(|task| task.id).collect();
-    let mut artifacts = app.store.artifacts_of(caller.project, &ids).await?;
-    let data = page.tasks.into_iter().map(|task| {
-        let artifacts = artifacts.remove(&task.id).unwrap_or_default();
-        TaskView::new(task, artifacts, &links)
-    });
+    let data = page.tasks.into_iter().map(|(task, artifacts)| TaskView::new(task, artifacts, &links));
     let body = TaskPage { data: data.collect(), has_more: next_cursor.is_some(), next_cursor };
 
     let mut response = Json(body).into_response();
@@ -97,6 +111,27 @@ pub(crate) async fn list(
         response.headers_mut().insert(header::LINK, link);
     }
     Ok(response)
+}
+
+/// The words of `q`; a few of them say as much as many.
+fn words(query: &mut Query) -> Vec<String> {
+    let text = query.one("q").unwrap_or_default();
+    let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    if text.len() > TEXT_MAX || words.len() > WORDS_MAX {
+        query.fault("q", format!("must be at most {WORDS_MAX} words of {TEXT_MAX} bytes in all"));
+    }
+    words
+}
+
+fn order(query: &mut Query) -> Order {
+    match query.one("order").as_deref() {
+        None | Some("desc") => Order::Newest,
+        Some("asc") => Order::Oldest,
+        Some(_) => {
+            query.fault("order", "must be asc or desc");
+            Order::Newest
+        }
+    }
 }
 
 fn states(query: &mut Query) -> Vec<TaskState> {

@@ -22,6 +22,10 @@ pub(crate) async fn until(
     let deadline = Instant::now() + patience;
     loop {
         let task = app.store.get(project, id).await?;
+        if task.state.is_terminal() {
+            // What was kept of it holds no more, also if the word of that is still on its way.
+            app.hub.note(id);
+        }
         if done(&task) || task.state.is_terminal() || app.stopping.is_cancelled() || Instant::now() >= deadline {
             return Ok(task);
         }

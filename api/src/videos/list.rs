@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{RawQuery, State},
 };
-use jobs_store::Filter;
+use jobs_store::{Filter, Order};
 
 use super::{KIND, VideoList, VideoView, view::VideoStatus};
 use crate::{app::Shared, caller::Caller, cursor, links::Links, problem::Problem, query::Query};
@@ -48,13 +48,9 @@ pub(crate) async fn list(
     query.finish()?;
 
     let filter = Filter { states: states.unwrap_or_default(), kind: Some(KIND.to_owned()), ..Filter::default() };
-    let page = app.store.list(caller.project, &filter, before, u32::try_from(limit).unwrap_or(1)).await?;
-    let ids: Vec<_> = page.tasks.iter().map(|task| task.id).collect();
-    let mut artifacts = app.store.artifacts_of(caller.project, &ids).await?;
-    let tasks = page.tasks.into_iter().map(|task| {
-        let artifacts = artifacts.remove(&task.id).unwrap_or_default();
-        VideoView::new(task, artifacts, &links)
-    });
+    let limit = u32::try_from(limit).unwrap_or(1);
+    let page = app.store.list(caller.project, &filter, Order::Newest, before, limit).await?;
+    let tasks = page.tasks.into_iter().map(|(task, artifacts)| VideoView::new(task, artifacts, &links));
     let tasks: Vec<_> = tasks.collect();
     Ok(Json(VideoList { count: tasks.len(), tasks, next_cursor: page.next.map(cursor::write) }))
 }

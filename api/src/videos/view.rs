@@ -116,7 +116,7 @@ pub(crate) struct VideoList {
 
 impl VideoView {
     pub(crate) fn new(task: Task, artifacts: Vec<Artifact>, links: &Links) -> Self {
-        let id = task.id;
+        let (id, project) = (task.id, task.project);
         let status = status(task.state);
         let progress = task.progress.unwrap_or_default();
         let percent = match status {
@@ -131,7 +131,7 @@ impl VideoView {
             _ => None,
         };
         let result = matches!(status, VideoStatus::Completed).then(|| {
-            let files: Vec<_> = artifacts.into_iter().map(|file| ArtifactView::new(id, file, links)).collect();
+            let files: Vec<_> = artifacts.into_iter().map(|file| ArtifactView::new(project, id, file, links)).collect();
             let url = |family: &str| {
                 files.iter().find(|file| file.content_type.starts_with(family)).map(|file| file.url.clone())
             };

@@ -1,6 +1,6 @@
 //! An artifact as clients read it.
 
-use jobs_core::TaskId;
+use jobs_core::{ProjectId, TaskId};
 use jobs_store::Artifact;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::{clock::Timestamp, links::Links};
 pub(crate) struct ArtifactView {
     /// Its name, unique within the task.
     pub(crate) name: String,
-    /// Where to get it.
+    /// Where to get it. Good for whoever has it, without a key, until `expires_at`: read the task again for another one.
     pub(crate) url: String,
     /// Its size in bytes.
     pub(crate) size: u64,
@@ -23,17 +23,21 @@ pub(crate) struct ArtifactView {
     pub(crate) content_type: String,
     /// When it was stored.
     pub(crate) created_at: Timestamp,
+    /// When `url` ends. The file stays.
+    pub(crate) expires_at: Timestamp,
 }
 
 impl ArtifactView {
-    pub(crate) fn new(task: TaskId, artifact: Artifact, links: &Links) -> Self {
+    pub(crate) fn new(project: ProjectId, task: TaskId, artifact: Artifact, links: &Links) -> Self {
+        let (url, ends) = links.artifact(project, task, &artifact.name);
         Self {
-            url: links.task(task, &format!("artifacts/{}", artifact.name)),
+            url,
             name: artifact.name,
             size: artifact.size_bytes,
             sha256: artifact.sha256,
             content_type: artifact.content_type,
             created_at: Timestamp(artifact.created_at),
+            expires_at: Timestamp(ends),
         }
     }
 }

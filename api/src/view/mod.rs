@@ -2,10 +2,12 @@
 
 pub(crate) mod artifact;
 pub(crate) mod event;
+pub(crate) mod explanation;
 pub(crate) mod page;
 pub(crate) mod task;
 
 pub(crate) use artifact::ArtifactView;
 pub(crate) use event::EventView;
+pub(crate) use explanation::Explanation;
 pub(crate) use page::{Page, TaskPage};
 pub(crate) use task::TaskView;

@@ -113,6 +113,9 @@ pub(crate) struct TaskView {
     /// When its last attempt started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) started_at: Option<Timestamp>,
+    /// When its attempt was last heard of, while it runs: its start, or the last thing that it said of its progress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) heartbeat_at: Option<Timestamp>,
     /// When somebody asked to stop it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cancel_requested_at: Option<Timestamp>,
@@ -235,6 +238,8 @@ pub(crate) struct Urls {
     pub(crate) events: String,
     /// What its attempts wrote.
     pub(crate) logs: String,
+    /// Why it stands where it stands, and when it should start and end.
+    pub(crate) explain: String,
     /// How its attempts went.
     pub(crate) attempts: String,
     /// What it left.
@@ -251,10 +256,11 @@ impl ProgressView {
 impl TaskView {
     /// The object of `task`. `artifacts` are those of the attempt that succeeded.
     pub(crate) fn new(task: Task, artifacts: Vec<Artifact>, links: &Links) -> Self {
-        let id = task.id;
+        let (id, project) = (task.id, task.project);
         let metrics = metrics(&task);
         let status_reason = reason(&task);
-        let artifacts = artifacts.into_iter().map(|artifact| ArtifactView::new(id, artifact, links)).collect();
+        let heartbeat_at = task.state.is_held().then(|| task.progress_at.max(task.started_at)).flatten().map(Timestamp);
+        let artifacts = artifacts.into_iter().map(|artifact| ArtifactView::new(project, id, artifact, links)).collect();
         Self {
             id: id.to_string(),
             object: "task",
@@ -284,6 +290,7 @@ impl TaskView {
             scheduled_at: task.due_at.map(Timestamp),
             queued_at: task.queued_at.map(Timestamp),
             started_at: task.started_at.map(Timestamp),
+            heartbeat_at,
             cancel_requested_at: task.cancel_requested_at.map(Timestamp),
             finished_at: task.finished_at.map(Timestamp),
             deadline: task.deadline.map(Timestamp),
@@ -295,6 +302,7 @@ impl TaskView {
                 replay: links.task(id, "replay"),
                 events: links.task(id, "events"),
                 logs: links.task(id, "logs"),
+                explain: links.task(id, "explain"),
                 attempts: links.task(id, "attempts"),
                 artifacts: links.task(id, "artifacts"),
             },
@@ -316,6 +324,7 @@ fn reason(task: &Task) -> Option<StatusReason> {
         State::Scheduled => ("not_due", "its time has not come"),
         State::Blocked => ("waits_for_tasks", "it waits until the tasks of `depends_on` have succeeded"),
         State::Retrying => ("backing_off", "the last attempt failed; the next one waits"),
+        State::Expired => ("deadline_passed", "its deadline passed before it could start"),
         State::Canceling => ("cancel_requested", "somebody asked to stop it; the attempt ends"),
         State::Canceled if is_skipped(task) => {
             ("dependency", "a task that it waited for did not succeed; `error` says which one, and how it ended")

@@ -12,7 +12,7 @@ use std::{
 use axum::extract::ws::{Message, WebSocket};
 use jobs_core::{Fault, State, Task, TaskId};
 use jobs_queue::{Inbox, News};
-use jobs_store::{Filter, Label, StoreError};
+use jobs_store::{Filter, Label, Order, StoreError};
 use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
@@ -235,8 +235,8 @@ impl Socket {
         }
         let mut before = None;
         loop {
-            let page = self.app.store.list(self.caller.project, &filter, before, PAGE).await?;
-            for task in page.tasks {
+            let page = self.app.store.list(self.caller.project, &filter, Order::Newest, before, PAGE).await?;
+            for (task, _) in page.tasks {
                 if !self.subscriptions[index].cursors.contains_key(&task.id) {
                     if !self.has_room() {
                         return self.end(index).await.map_err(Refused::Over);

@@ -8,6 +8,7 @@ mod body;
 mod connect;
 mod download;
 mod exit;
+mod explain;
 mod failure;
 mod follow;
 mod get;
@@ -51,6 +52,9 @@ pub(crate) enum ClientCommand {
     /// Show a task: status, progress, timings, error, artifacts
     #[command(after_help = EXIT_CODES)]
     Get(get::Get),
+    /// Say why a task does not run yet, and when it should start and end
+    #[command(after_help = EXIT_CODES)]
+    Explain(explain::Explain),
     /// Follow tasks live until they are done
     #[command(after_help = EXIT_CODES)]
     Watch(watch::Watch),
@@ -92,6 +96,7 @@ async fn run_on(command: &ClientCommand, screen: &Screen) -> Exit {
     let result = match command {
         ClientCommand::Submit(submit) => submit.run(screen).await,
         ClientCommand::Get(get) => get.run(screen).await,
+        ClientCommand::Explain(explain) => explain.run(screen).await,
         ClientCommand::Watch(watch) => watch.run(screen).await,
         ClientCommand::Cancel(act) => act.run(Verb::Cancel, screen).await,
         ClientCommand::Retry(act) => act.run(Verb::Retry, screen).await,
@@ -118,6 +123,7 @@ impl ClientCommand {
         match self {
             Self::Submit(submit) => submit.json(),
             Self::Get(get) => get.json(),
+            Self::Explain(explain) => explain.json(),
             Self::Watch(watch) => watch.json(),
             Self::Cancel(act) | Self::Retry(act) | Self::Delete(act) => act.json(),
             Self::Replay(replay) => replay.json(),

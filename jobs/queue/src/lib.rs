@@ -15,6 +15,7 @@ mod limits;
 mod load;
 #[cfg(test)]
 mod numbers;
+mod position;
 mod queue;
 mod script;
 mod server;
@@ -30,6 +31,7 @@ pub use integrity::{Recount, Walk};
 pub use jobs_core::Ticket;
 pub use limits::Depth;
 pub use load::Load;
+pub use position::{Position, Turns};
 pub use queue::{Queue, QueueError};
 pub use taken::{Taken, Turn};
 pub use wake::Wake;

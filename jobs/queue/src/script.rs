@@ -31,3 +31,5 @@ pub(crate) static SETTLE: LazyLock<Script> = script!("#!lua flags=allow-oom", "l
 pub(crate) static PLACES: LazyLock<Script> = script!("#!lua flags=allow-oom", "lua/places.lua");
 /// Counts what a queue holds.
 pub(crate) static RECOUNT: LazyLock<Script> = script!("#!lua flags=allow-oom", "lua/recount.lua");
+/// Says where a task stands.
+pub(crate) static EXPLAIN: LazyLock<Script> = script!("#!lua flags=no-writes", "lua/explain.lua");

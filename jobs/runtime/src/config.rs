@@ -86,6 +86,8 @@ pub struct ApiConfig {
     pub body_limit_bytes: usize,
     /// The longest that a request may take, waits that the client asked for aside.
     pub request_timeout: Duration,
+    /// The memory that answers about tasks may take while they hold; 0 keeps none.
+    pub cache_bytes: usize,
 }
 
 /// The process that runs tasks.

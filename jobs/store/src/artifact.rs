@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use jobs_core::{ProjectId, TaskId, WorkerId};
+use serde::Deserialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{Store, StoreError};
 
 /// A file that an attempt left.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Artifact {
     /// Its name, unique within the attempt.
     pub name: String,
@@ -22,6 +23,7 @@ pub struct Artifact {
     /// Its SHA-256, in hexadecimal.
     pub sha256: String,
     /// When it was uploaded.
+    #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
 }
 

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::StoreError;
+use crate::{Artifact, StoreError};
 
 // The names of columns carry these types into checked queries, and Postgres cuts a name after 63 bytes.
 pub(crate) type Raw = Json<Box<RawValue>>;
@@ -16,6 +16,7 @@ pub(crate) type Object = Json<Map<String, Value>>;
 pub(crate) type Error = Json<TaskError>;
 pub(crate) type Said = Json<Progress>;
 pub(crate) type Retry = Json<RetryPolicy>;
+pub(crate) type Files = Json<Vec<Artifact>>;
 
 /// A row of `tasks`, as it lies there. Its columns are listed once, in `task_query!`.
 pub(crate) struct TaskRow {
@@ -51,12 +52,34 @@ pub(crate) struct TaskRow {
     pub(crate) finished_at: Option<OffsetDateTime>,
     pub(crate) deadline: Option<OffsetDateTime>,
     pub(crate) seq: i64,
+    /// The files of the attempt that succeeded, where they were asked for.
+    pub(crate) artifacts: Option<Files>,
 }
 
-/// A checked query that gives [`TaskRow`]s: the columns of a task are put between `$head` and `$tail`. A head of several pieces stands in
-/// brackets.
+/// A checked query that gives [`TaskRow`]s without artifacts: the columns of a task are put between `$head` and `$tail`. A head of several
+/// pieces stands in brackets.
 macro_rules! task_query {
-    ([$($head:tt)+], $tail:tt $(, $arg:expr)* $(,)?) => {
+    ([$($head:tt)+], $tail:tt $(, $arg:expr)* $(,)?) => { row_query!("NULL::json", [$($head)+], [$tail] $(, $arg)*) };
+    ($head:tt, $tail:tt $(, $arg:expr)* $(,)?) => { row_query!("NULL::json", [$head], [$tail] $(, $arg)*) };
+}
+
+/// A checked query that gives [`TaskRow`]s with artifacts. `$tail` calls the tasks `t`.
+macro_rules! whole_query {
+    ($head:tt, [$($tail:tt)+] $(, $arg:expr)* $(,)?) => {
+        row_query!(
+            "(SELECT json_agg(json_build_object('name', a.name, 'epoch', a.epoch, 'content_type', a.content_type,
+                    'size_bytes', a.size_bytes, 'sha256', a.sha256, 'created_at', a.created_at) ORDER BY a.name)
+                FROM artifacts a WHERE a.task_id = t.id AND a.epoch = t.epoch AND t.state = 'succeeded')",
+            [$head],
+            [$($tail)+]
+            $(, $arg)*
+        )
+    };
+}
+
+/// What both have in common. `$artifacts` gives the files of a task as JSON.
+macro_rules! row_query {
+    ($artifacts:tt, [$($head:tt)+], [$($tail:tt)+] $(, $arg:expr)*) => {
         sqlx::query_as!(
             $crate::row::TaskRow,
             $($head)+ + r#"
@@ -69,12 +92,11 @@ macro_rules! task_query {
                 retry as "retry!: crate::row::Retry", timeout_ms as "timeout_ms!",
                 tags as "tags!", metadata as "metadata!: crate::row::Object",
                 depends_on, replayed_from, request_id, idempotency_key, worker, created_at as "created_at!", due_at, queued_at, started_at,
-                cancel_requested_at, finished_at, deadline, seq as "seq!"
-            "# + $tail
+                cancel_requested_at, finished_at, deadline, seq as "seq!", "# + $artifacts + r#" as "artifacts: crate::row::Files"
+            "# + $($tail)+
             $(, $arg)*
         )
     };
-    ($head:tt, $tail:tt $(, $arg:expr)* $(,)?) => { task_query!([$head], $tail $(, $arg)*) };
 }
 
 impl TryFrom<TaskRow> for Task {
@@ -115,6 +137,14 @@ impl TryFrom<TaskRow> for Task {
             deadline: row.deadline,
             seq: row.seq,
         })
+    }
+}
+
+impl TaskRow {
+    /// The task with its artifacts.
+    pub(crate) fn whole(mut self) -> Result<(Task, Vec<Artifact>), StoreError> {
+        let artifacts = self.artifacts.take().map(|json| json.0).unwrap_or_default();
+        Ok((self.try_into()?, artifacts))
     }
 }
 

@@ -120,6 +120,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("api.public_url", "", to!(api.public_url), "address that clients see (default: the one they asked)"),
     setting("api.body_limit_bytes", "1048576", to!(api.body_limit_bytes), "largest request body"),
     setting("api.request_timeout", "10s", to!(api.request_timeout), "longest time for one request"),
+    setting("api.cache", "64MiB", api_cache, "memory for answers about tasks that still hold; 0 for none"),
     setting("worker.name", "", to!(worker.name), "name of this worker (default: the host's name)"),
     setting("worker.concurrency", "4", to!(worker.concurrency), "tasks at once, for queues that name no number"),
     setting("worker.queues", "default=8,video=1", queues, "queues to serve, each with its number of tasks at once"),
@@ -146,6 +147,11 @@ pub static SETTINGS: &[Setting] = &[
 
 fn queues(config: &mut Config, text: &str) -> Result<(), String> {
     config.worker.queues = value::parse_queues(text, config.worker.concurrency)?;
+    Ok(())
+}
+
+fn api_cache(config: &mut Config, text: &str) -> Result<(), String> {
+    config.api.cache_bytes = usize::try_from(value::parse_bytes(text)?).unwrap_or(usize::MAX);
     Ok(())
 }
 
@@ -198,7 +204,13 @@ fn blank() -> Config {
             acquire_timeout: none,
         },
         redis: RedisConfig { url: None, prefix: String::new() },
-        api: ApiConfig { bind: String::new(), public_url: None, body_limit_bytes: 0, request_timeout: none },
+        api: ApiConfig {
+            bind: String::new(),
+            public_url: None,
+            body_limit_bytes: 0,
+            request_timeout: none,
+            cache_bytes: 0,
+        },
         worker: WorkerConfig {
             name: None,
             queues: Vec::new(),

@@ -1,0 +1,199 @@
+//! The words around an amount, in the languages that prices are written in.
+
+use rust_decimal::Decimal;
+
+use super::Kind;
+
+const FROM: [&str; 40] = [
+    "from",
+    "starting at",
+    "starting from",
+    "starts at",
+    "as low as",
+    "ab",
+    "schon ab",
+    "à partir de",
+    "a partir de",
+    "dès",
+    "desde",
+    "da",
+    "a partire da",
+    "vanaf",
+    "fra",
+    "från",
+    "frå",
+    "alkaen",
+    "od",
+    "от",
+    "від",
+    "de la",
+    "începând de la",
+    "από",
+    "min.",
+    "min",
+    "ξεκινά από",
+    "dari",
+    "mulai",
+    "mulai dari",
+    "از",
+    "من",
+    "ابتداء من",
+    "từ",
+    "chỉ từ",
+    "nuo",
+    "no",
+    "alates",
+    "onwards from",
+    "starting",
+];
+const FROM_AFTER: [&str; 10] = ["から", "より", "起", "부터", "से शुरू", "'den", "'dan", "den başlayan", "-tól", "and up"];
+const UP_TO: [&str; 14] = [
+    "up to", "bis zu", "bis", "jusqu'à", "hasta", "fino a", "até", "tot", "op til", "upp till", "do", "до", "max",
+    "max.",
+];
+const RANGE: [&str; 23] = [
+    "-", "–", "—", "−", "~", "〜", "～", "to", "bis", "à", "a", "al", "hasta", "až", "do", "до", "til", "till", "tot",
+    "até", "...", "…", "至",
+];
+const INSTEAD: [&str; 14] = [
+    "statt",
+    "instead of",
+    "was",
+    "au lieu de",
+    "en lugar de",
+    "invece di",
+    "i.p.v.",
+    "zamiast",
+    "вместо",
+    "reg.",
+    "uvp",
+    "rrp",
+    "list",
+    "before",
+];
+const FREE: [&str; 26] = [
+    "free",
+    "for free",
+    "free of charge",
+    "gratis",
+    "kostenlos",
+    "gratuit",
+    "gratuite",
+    "gratuito",
+    "grátis",
+    "gratuita",
+    "ingyenes",
+    "ilmainen",
+    "zdarma",
+    "zadarmo",
+    "za darmo",
+    "darmowe",
+    "бесплатно",
+    "безкоштовно",
+    "безплатно",
+    "δωρεάν",
+    "ücretsiz",
+    "무료",
+    "無料",
+    "免费",
+    "免費",
+    "مجاني",
+];
+const PER: [&str; 8] = ["per", "pro", "par", "por", "each", "je", "za", "a"];
+
+/// What the words right before an amount say.
+pub(super) fn before(chars: &[char]) -> Option<Kind> {
+    let text = tail(chars);
+    let ends = |words: &[&str]| words.iter().any(|word| ends_with_word(&text, word));
+    if ends(&UP_TO) {
+        return Some(Kind::UpTo);
+    }
+    ends(&FROM).then_some(Kind::From)
+}
+
+/// Whether the words right after an amount say that it is the lowest.
+pub(super) fn is_from_after(chars: &[char]) -> bool {
+    let text = head(chars);
+    let text = text.trim_start();
+    FROM_AFTER.iter().any(|word| text.starts_with(word)) || text.starts_with('+')
+}
+
+/// Whether what stands between two amounts makes a range of them.
+pub(super) fn is_range(between: &str) -> bool {
+    let between = between.trim().to_lowercase();
+    RANGE.contains(&between.as_str())
+}
+
+/// Whether what stands between two amounts says that the first is paid instead of the second.
+pub(super) fn is_instead(between: &str) -> bool {
+    let between = between.trim().trim_matches(['(', ',', ':', '/', '|']).trim().to_lowercase();
+    INSTEAD.iter().any(|word| between.starts_with(word))
+}
+
+/// Whether a text without figures says that it costs nothing. "Free shipping" does not.
+pub(super) fn is_free(chars: &[char]) -> bool {
+    let text: String = chars.iter().collect::<String>().to_lowercase();
+    let text = text.trim().trim_matches(['!', '.', ':', '*', '(', ')', '-']).trim();
+    let (label, value) = text.split_once(':').unwrap_or(("", text));
+    label.len() < 40 && FREE.contains(&value.trim()) || text.split(' ').count() <= 3 && ends_with_word(text, "free!")
+}
+
+/// What the amount is for: the word after a slash, or after "per".
+pub(super) fn per(chars: &[char]) -> Option<String> {
+    let text = head(chars);
+    let text = text.trim_start();
+    let unit = match text.strip_prefix('/') {
+        Some(unit) => unit.trim_start(),
+        None => PER.iter().filter(|word| word.len() > 2).find_map(|word| text.strip_prefix(word)?.strip_prefix(' '))?,
+    };
+    let unit: String = unit.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '²' | '³')).collect();
+    (!unit.is_empty()).then_some(unit)
+}
+
+/// "1.5M": the amount that is meant when the letters are a multiple.
+pub(super) fn multiple(after: &[char], amount: Decimal) -> Option<Decimal> {
+    const MULTIPLES: [(&str, i64); 18] = [
+        ("k", 1_000),
+        ("K", 1_000),
+        ("тыс", 1_000),
+        ("tis", 1_000),
+        ("M", 1_000_000),
+        ("mn", 1_000_000),
+        ("Mio", 1_000_000),
+        ("million", 1_000_000),
+        ("Million", 1_000_000),
+        ("millones", 1_000_000),
+        ("млн", 1_000_000),
+        ("Mrd", 1_000_000_000),
+        ("billion", 1_000_000_000),
+        ("lakh", 100_000),
+        ("crore", 10_000_000),
+        ("万", 10_000),
+        ("萬", 10_000),
+        ("만", 10_000),
+    ];
+    let text: String = after.iter().take(16).collect();
+    let tight = text.trim_start();
+    let is_spaced = tight.len() != text.len();
+    let (_, factor) = MULTIPLES.iter().find(|(word, _)| {
+        let rest = tight.strip_prefix(word);
+        let ends = rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphabetic() && c.is_ascii()));
+        ends && (!is_spaced || word.chars().count() > 1)
+    })?;
+    amount.checked_mul(Decimal::from(*factor))
+}
+
+fn tail(chars: &[char]) -> String {
+    let from = chars.len().saturating_sub(40);
+    let text: String = chars[from..].iter().collect();
+    text.trim_end_matches([' ', ':', '~']).to_lowercase()
+}
+
+fn head(chars: &[char]) -> String {
+    chars.iter().take(40).collect()
+}
+
+fn ends_with_word(text: &str, word: &str) -> bool {
+    let Some(rest) = text.strip_suffix(word) else { return false };
+    !rest.ends_with(char::is_alphanumeric)
+}

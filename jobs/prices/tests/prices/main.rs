@@ -1,0 +1,4 @@
+//! Prices from outside: what goes in, and what comes out.
+
+mod conformance;
+mod text;

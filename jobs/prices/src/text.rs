@@ -256,8 +256,10 @@ fn after_sign(found: &[Found], end: usize, chars: &[char]) -> usize {
     found.iter().find(|sign| sign.start >= end && blank(end, sign.start)).map_or(end, |sign| sign.end)
 }
 
-/// What stands between two figures, without the signs.
+/// What stands between two figures, without the signs and the full stops of those that are abbreviations.
 fn without_signs(chars: &[char], found: &[Found], from: usize, to: usize) -> String {
-    let is_sign = |at: &usize| found.iter().any(|sign| (sign.start..sign.end).contains(at));
+    let is_sign = |at: &usize| {
+        found.iter().any(|sign| (sign.start..sign.end).contains(at) || sign.end == *at && chars[*at] == '.')
+    };
     (from..to).filter(|at| !is_sign(at)).map(|at| chars[at]).collect()
 }

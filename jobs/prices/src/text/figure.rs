@@ -171,7 +171,8 @@ fn figure(chars: &[char], start: usize, signs: &[Found]) -> Option<Figure> {
         let leads = matches!(mark(chars[start]), Some(Mark::Dot | Mark::Comma | Mark::Decimal)) && is_digit(start + 1);
         let ends_something =
             before.is_some_and(|c| c.is_alphanumeric() || mark(c).is_some_and(|mark| mark != Mark::Space));
-        if !leads || ends_something {
+        let in_sign = signs.iter().any(|sign| (sign.start..sign.end).contains(&start));
+        if !leads || ends_something || in_sign {
             return None;
         }
         runs.push(String::new());
@@ -186,7 +187,9 @@ fn figure(chars: &[char], start: usize, signs: &[Found]) -> Option<Figure> {
         marks.push(mark);
         end = next;
     }
-    let in_word = !touches_sign && before.is_some_and(char::is_alphabetic);
+    // "A4" and "v2" are names; "Price57" has lost the space of its markup.
+    let letters = chars[..start].iter().rev().take_while(|c| c.is_alphabetic()).count();
+    let in_word = !touches_sign && (1..=2).contains(&letters);
     Some(Figure { start, end, runs, marks, in_word, refused: None })
 }
 

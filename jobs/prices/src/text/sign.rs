@@ -81,14 +81,16 @@ fn stands(chars: &[char], at: usize, sign: &Sign) -> bool {
         return false;
     }
     let end = at + sign.letters.len();
-    let is_word = |edge: Option<&char>, beside: Option<&char>| {
-        let written = |c: Option<&char>| c.is_some_and(|c| c.is_alphabetic() && !is_cjk(*c));
-        written(edge) && written(beside)
-    };
+    let is_letter = |c: Option<&char>| c.is_some_and(|c| c.is_alphabetic() && !is_cjk(*c));
+    let (first, last) = (sign.letters.first(), sign.letters.last());
     let before = at.checked_sub(1).and_then(|before| chars.get(before));
-    let ends_in_letter = sign.letters.last();
-    // "руб./мес", "kr.": a full stop ends an abbreviation, whatever follows.
-    !is_word(sign.letters.first(), before) && !is_word(ends_in_letter, chars.get(end))
+    // "PriceAU$5" has lost the space of its markup: a capital after a small letter, or another script, begins a word.
+    let begins = before.zip(first).is_some_and(|(before, first)| {
+        before.is_lowercase() && first.is_uppercase() || before.is_ascii() != first.is_ascii()
+    });
+    let goes_on = is_letter(first) && is_letter(before) && !begins;
+    let ends = !(is_letter(last) && is_letter(chars.get(end)));
+    !goes_on && ends
 }
 
 /// A code in small letters, where it cannot be a word: "5 usd", but not "all".

@@ -130,12 +130,20 @@ pub(super) fn is_instead(between: &str) -> bool {
     INSTEAD.iter().any(|word| between.starts_with(word))
 }
 
-/// Whether a text without figures says that it costs nothing. "Free shipping" does not.
+/// Whether a text without figures says that it costs nothing. "Free shipping" and "sugar-free" do not.
 pub(super) fn is_free(chars: &[char]) -> bool {
+    const GOES_ON: [&str; 17] = [
+        "per", "incl", "incl.", "excl", "excl.", "for", "of", "with", "today", "now", "inkl.", "off", "each", "als",
+        "ttc", "ex", "plus",
+    ];
     let text: String = chars.iter().collect::<String>().to_lowercase();
-    let text = text.trim().trim_matches(['!', '.', ':', '*', '(', ')', '-']).trim();
-    let (label, value) = text.split_once(':').unwrap_or(("", text));
-    label.len() < 40 && FREE.contains(&value.trim()) || text.split(' ').count() <= 3 && ends_with_word(text, "free!")
+    FREE.iter().any(|word| {
+        let Some((before, after)) = text.split_once(word) else { return false };
+        let begins = !before.ends_with(|c: char| c.is_alphanumeric() || c == '-');
+        let next = after.split_whitespace().next().unwrap_or_default();
+        let is_apart = !after.starts_with(char::is_alphanumeric) && !after.starts_with('-');
+        begins && is_apart && (!next.starts_with(char::is_alphabetic) || GOES_ON.contains(&next))
+    })
 }
 
 /// What the amount is for: the word after a slash, or after "per".

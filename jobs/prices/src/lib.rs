@@ -3,7 +3,10 @@
 //! Money is a decimal from the figures as they were written, never a float. What is not certain is said to be so: a sign that
 //! several currencies share has candidates, a page with two prices is ambiguous, and every price keeps where it was found.
 
+pub mod compare;
 pub mod currency;
+pub mod fx;
+pub mod gpu;
 pub mod json;
 pub mod path;
 pub mod robots;

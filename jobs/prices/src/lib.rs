@@ -9,6 +9,7 @@ pub mod fx;
 pub mod gpu;
 pub mod json;
 pub mod path;
+pub mod provider;
 pub mod robots;
 pub mod text;
 

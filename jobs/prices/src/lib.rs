@@ -8,6 +8,7 @@ pub mod currency;
 pub mod fx;
 pub mod gpu;
 pub mod json;
+pub mod page;
 pub mod path;
 pub mod provider;
 pub mod robots;

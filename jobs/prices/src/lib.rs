@@ -5,6 +5,7 @@
 
 pub mod compare;
 pub mod currency;
+pub mod eval;
 pub mod fx;
 pub mod gpu;
 pub mod json;

@@ -3,4 +3,5 @@
 mod conformance;
 mod pages;
 mod providers;
+mod strange;
 mod text;

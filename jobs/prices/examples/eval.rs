@@ -1,4 +1,5 @@
-//! Reads cases from standard input and writes an answer for each: `cargo run -p jobs-prices --example eval -- price-text < cases.jsonl`.
+//! Reads cases from standard input and writes an answer for each: `cargo run -p jobs-prices --example eval --
+//! price-text < cases.jsonl`.
 
 use std::io::{self, BufRead, Write};
 

@@ -1,6 +1,7 @@
 //! One case in, one answer out, each a line of JSON: so that anybody can hold a suite of their own against the readers.
 //!
-//! A case is a JSON object. Its answer repeats the `id` of the case, where it has one. A case that cannot be read is answered with `error`.
+//! A case is a JSON object. Its answer repeats the `id` of the case, where it has one. A case that cannot be read is
+//! answered with `error`.
 
 use std::str::FromStr;
 
@@ -19,28 +20,53 @@ use crate::{
     text::{self, Hints},
 };
 
-/// What is evaluated.
+/// What the forms take and give, for people.
+pub const FORMS: &str = r#"Each line of standard input is a case, a JSON object; each line of standard output is its
+answer, in the same order. `id` is repeated. What cannot be read is answered with `error`.
+A field with a question mark may be absent. Amounts are decimals in strings.
+
+price-text  {"text", "currency_hint"?, "decimal_separator"?}
+            {"amount", "currency", "sign", "currencies", "kind", "per", "others", "ambiguous",
+             "text", "refused"}
+            currency is a code of ISO 4217 where there is no doubt; sign is how the text writes it
+            ("$", "kr"); kind is exact, from, up_to, range or free.
+page        {"html", "sku"?, "url"?, "zero_allowed"?, "needs"?, "rules"?}
+            {"outcome", "price", "currency", "list_price", "availability", "sku", "gtin", "name",
+             "image", "url", "price_kind", "evidence", "candidates", "body_sha256"}
+            outcome is ok, ambiguous, no_price, refused_zero or parse. rules is an object of price,
+            list_price, currency, availability, name and sku, each a rule or an array of rules:
+            "css:.price", "css:meta@content", "jsonpath:$.price", "regex:price=([0-9.]+)". needs is
+            one more rule for the price.
+provider    {"definition", "response"}: the response is JSON, or a string of it
+            {"offers", "skipped": [[reason, sku], ...]}, or {"faults": [{"pointer", "message"}]}
+robots      {"robots" or "robots_latin1", "user_agent", "url"}
+            {"allowed", "rule", "crawl_delay_s", "sitemaps"}
+gpu-name    {"raw", "vram_gb"?}
+            {"gpu", "assumed", "fit"}
+jsonpath    {"selector", "document"}
+            {"result", "result_paths"}, or {"invalid_selector": true, "error"}
+arbitrage   {"observations": [{"provider", "gpu", "gpu_count", "usd_per_gpu_hour", "market",
+             "available"?, "age_s"?, "tier"?, "region"?, "component"?}], "gpu"?, "market"?,
+             "gpu_count"?, "available_only"?, "tiers"?, "regions"?, "component"?, "max_age_s"?,
+             "min_spread_pct"?}; the options may stand in an object options
+            {"best", "best_price", "median", "opportunities", "flagged", "providers"}"#;
+
+/// What is evaluated. [`FORMS`] says what each takes and gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// `{"text", "currency_hint"?, "decimal_separator"?}` → `{"amount", "currency", "sign", "currencies", "kind", "per", "others", "ambiguous",
-    /// "refused"}`. `currency` is a code where there is no doubt, `sign` is how the text writes it.
+    /// A price as people write it.
     PriceText,
-    /// `{"html", "sku"?, "url"?, "zero_allowed"?, "needs"?: "css .a" | "jsonpath $.a" | "regex …", "rules"?: {"price": ["css:.a", …], …}}` →
-    /// `{"outcome", "price", "currency", "list_price", "availability", "sku", "gtin", "name", "image", "price_kind", "evidence", "candidates",
-    /// "body_sha256"}`.
+    /// A page of a shop.
     Page,
-    /// `{"definition", "response"}` → `{"offers", "skipped": [[reason, sku], …]}`, or `{"faults"}` of the definition. Prices of an hour of a GPU
-    /// have six decimals at most, sizes and shares are numbers.
+    /// The answer of a provider, by its definition.
     Provider,
-    /// `{"robots" | "robots_latin1", "user_agent", "url"}` → `{"allowed", "rule", "crawl_delay_s", "sitemaps"}`.
+    /// Whether an address may be fetched.
     Robots,
-    /// `{"raw", "vram_gb"?}` → `{"gpu", "assumed", "fit"}`.
+    /// The name of a GPU.
     GpuName,
-    /// `{"selector", "document"}` → `{"result", "result_paths"}`, or `{"invalid_selector": true, "error"}`.
+    /// A path in a document.
     JsonPath,
-    /// `{"observations": [{"provider", "gpu", "gpu_count", "usd_per_gpu_hour", "market", "available"?, "age_s"?, …}], "gpu"?, "market"?, "gpu_count"?,
-    /// "available_only"?, "tiers"?, "regions"?, "component"?, "max_age_s"?, "min_spread_pct"?}` → `{"best", "best_price", "median",
-    /// "opportunities", "flagged", "providers"}`. The options may also stand in an object `options`.
+    /// Offers of one GPU, compared.
     Arbitrage,
 }
 

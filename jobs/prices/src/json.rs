@@ -1,9 +1,10 @@
 //! JSON whose numbers keep their text.
 //!
-//! A price of `27.875342465753423` must not pass through a float, and `121.50` is what the page said. `serde_json` can keep the text with
-//! its feature `arbitrary_precision`, but features are one for a whole build: every number of every crate of ours would become a string,
-//! untagged and flattened types would read numbers differently, and the hot paths would pay for it. So prices have a
-//! reader of their own, which is also the one that forgives what web pages get wrong.
+//! A price of `27.875342465753423` must not pass through a float, and `121.50` is what the page said. `serde_json` can
+//! keep the text with its feature `arbitrary_precision`, but features are one for a whole build: every number of every
+//! crate of ours would become a string, untagged and flattened types would read numbers differently, and the hot paths
+//! would pay for it. So prices have a reader of their own, which is also the one that forgives what web pages get
+//! wrong.
 
 mod reader;
 

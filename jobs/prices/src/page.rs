@@ -1,7 +1,8 @@
 //! Offers of a shop's page: what it says of its product's price, where it says so, and whether it contradicts itself.
 //!
-//! Rules that somebody gave for the page come first and decide alone. Without them the page's own data is read: JSON-LD, microdata, then
-//! OpenGraph. Prices that are equal are one, however they are written; different ones are a contradiction, and no guess is made.
+//! Rules that somebody gave for the page come first and decide alone. Without them the page's own data is read:
+//! JSON-LD, microdata, then OpenGraph. Prices that are equal are one, however they are written; different ones are a
+//! contradiction, and no guess is made.
 
 mod availability;
 mod depth;

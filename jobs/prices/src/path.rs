@@ -1,6 +1,7 @@
 //! JSONPath (RFC 9535): where in a document something stands.
 //!
-//! Paths are compiled and run by `serde_json_path`; what they find is looked up in the document whose numbers keep their text.
+//! Paths are compiled and run by `serde_json_path`; what they find is looked up in the document whose numbers keep
+//! their text.
 
 use std::{fmt, str::FromStr};
 

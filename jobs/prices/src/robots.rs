@@ -82,7 +82,8 @@ impl Robots {
         robots
     }
 
-    /// What an answer other than 200 means: a client error that there are no rules, anything else that nothing may be fetched.
+    /// What an answer other than 200 means: a client error that there are no rules, anything else that nothing may be
+    /// fetched.
     #[must_use]
     pub fn of_status(status: u16) -> Self {
         Self { closed: !(400..500).contains(&status), ..Self::default() }
@@ -238,7 +239,8 @@ mod tests {
 
     #[test]
     fn groups_of_one_name_are_one_and_everybodys_is_for_those_without() {
-        let file = "User-agent: longshore\nDisallow: /a\n\nUser-agent: *\nDisallow: /\nCrawl-delay: 5\n\nUser-agent: Longshore/2\nDisallow: /b\nCrawl-delay: 1.5";
+        let file = "User-agent: longshore\nDisallow: /a\n\nUser-agent: *\nDisallow: /\nCrawl-delay: 5\n\n\
+            User-agent: Longshore/2\nDisallow: /b\nCrawl-delay: 1.5";
         let robots = Robots::parse(file.as_bytes());
         assert_eq!(["/a", "/b", "/c"].map(|path| robots.allows("Longshore", path)), [false, false, true]);
         assert!(!robots.allows("Other", "/c"));

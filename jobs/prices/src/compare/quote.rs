@@ -119,8 +119,8 @@ pub struct Market<'a> {
     pub median: Option<Decimal>,
 }
 
-/// The quotes of a class among offers. With three or more, one below a fifth or above five times of their median is not believed; and
-/// none that is outside of what its GPU can cost.
+/// The quotes of a class among offers. With three or more, one below a fifth or above five times of their median is not
+/// believed; and none that is outside of what its GPU can cost.
 #[must_use]
 pub fn market<'a>(class: &Class, offers: &'a [Quote]) -> Market<'a> {
     let mut cheapest: BTreeMap<&str, &Quote> = BTreeMap::new();

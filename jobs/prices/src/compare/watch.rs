@@ -28,8 +28,9 @@ pub enum Change {
 }
 
 impl Watch {
-    /// Takes in the saving of one good run. It opens at `min_spread_pct` and closes below four fifths of that, each when two runs agree;
-    /// while it is open, a saving that differs by `step_pct` points from the one that was told is a change.
+    /// Takes in the saving of one good run. It opens at `min_spread_pct` and closes below four fifths of that, each
+    /// when two runs agree; while it is open, a saving that differs by `step_pct` points from the one that was told is
+    /// a change.
     pub fn observe(&mut self, saving_pct: Decimal, min_spread_pct: Decimal, step_pct: Decimal) -> Option<Change> {
         let closes_below = min_spread_pct.saturating_mul(Decimal::new(8, 1));
         let change = match self.told_pct {

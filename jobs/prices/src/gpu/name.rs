@@ -147,6 +147,8 @@ mod tests {
             ("RTX A5000", Some("RTX-A5000")),
             ("RTX 5000 Ada", Some("RTX-5000-Ada")),
             ("L40S", Some("L40S")),
+            ("GH200 480GB", Some("GH200-96GB")),
+            ("NVIDIA A10-4Q", None),
             ("L40", Some("L40")),
             ("L4", Some("L4")),
             ("A10G", Some("A10G")),

@@ -41,8 +41,8 @@ pub fn spec(gpu: &str) -> Option<&'static Spec> {
 }
 
 impl Spec {
-    /// How much it does, next to an H100-SXM at 100: the geometric mean of speed, bandwidth and memory, by the weights 0.45, 0.35 and 0.20.
-    /// `None` only where a figure is missing.
+    /// How much it does, next to an H100-SXM at 100: the geometric mean of speed, bandwidth and memory, by the weights
+    /// 0.45, 0.35 and 0.20. `None` only where a figure is missing.
     #[must_use]
     pub fn performance(&self) -> Option<Decimal> {
         let share = |figure: Decimal, best: i64, weight: i64| {

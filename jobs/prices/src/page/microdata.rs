@@ -1,6 +1,5 @@
 //! Offers in microdata: `itemscope`, `itemprop`, and the vocabulary of schema.org.
 
-use rust_decimal::Decimal;
 use scraper::{ElementRef, Html, Node};
 
 use super::{Amount, Evidence, MAX_CANDIDATES, Method, Offer, availability, tidy};
@@ -97,12 +96,6 @@ fn offers_of(scopes: &[Scope], at: usize) -> Vec<Offer> {
     };
     let prices: Vec<_> = named("price").collect();
     let prices = if prices.is_empty() { named("lowprice").collect() } else { prices };
-    let list = all("highprice")
-        .next()
-        .filter(|_| scope.kind != "aggregateoffer")
-        .and_then(|property| Amount::of_text(&property.value, currency));
-    let list: Option<Decimal> = list.map(|list| list.price);
-
     let mut offers: Vec<Offer> = Vec::new();
     for (name, property_of_price) in prices {
         let Some(mut amount) = Amount::of_text(&property_of_price.value, currency) else { continue };
@@ -117,7 +110,6 @@ fn offers_of(scopes: &[Scope], at: usize) -> Vec<Offer> {
         let evidence = Evidence { method: Method::Microdata, path, raw: property_of_price.value.clone() };
         let Some(mut offer) = Offer::of(amount, evidence) else { continue };
         let text = |name: &str| property(scopes, at, name).and_then(tidy);
-        offer.list_price = list.filter(|list| *list > offer.price);
         offer.availability = property(scopes, at, "availability").and_then(availability);
         offer.sku = text("sku");
         offer.gtin = ["gtin13", "gtin", "gtin14", "gtin12", "gtin8"].iter().find_map(|name| text(name));

@@ -20,7 +20,8 @@ pub(super) fn json_of(text: &str) -> Option<Json> {
     })
 }
 
-/// The state that a page brings for its own scripts: `<script type="application/json">`, and objects that are assigned to a global name.
+/// The state that a page brings for its own scripts: `<script type="application/json">`, and objects that are assigned
+/// to a global name.
 pub(super) fn states(page: &Html) -> Vec<Json> {
     let mut states = Vec::new();
     for script in scripts(page) {

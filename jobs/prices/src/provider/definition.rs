@@ -8,8 +8,9 @@ use serde_json::Value;
 
 /// What a provider is asked, and how its answer is read.
 ///
-/// An *expression* is a path (`$.price` from the innermost item, `^.price` from the one around it, `^^.price` from the one around that), a
-/// literal, or an object with one of `path`, `template` (`"{$.name} {$.form}"`) and `const`, and a `pipe` of steps that it goes through.
+/// An *expression* is a path (`$.price` from the innermost item, `^.price` from the one around it, `^^.price` from the
+/// one around that), a literal, or an object with one of `path`, `template` (`"{$.name} {$.form}"`) and `const`, and a
+/// `pipe` of steps that it goes through.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
@@ -48,7 +49,8 @@ pub struct Definition {
     /// Expressions that are true of an item that is an offer.
     #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Value>,
-    /// What an item says of the offer: `sku`, `gpu`, `vram_gb` (of one GPU), `count`, `region`, `available`, `reliability`, `seller`, `tier`.
+    /// What an item says of the offer: `sku`, `gpu`, `vram_gb` (of one GPU), `count`, `region`, `available`,
+    /// `reliability`, `seller`, `tier`.
     pub fields: BTreeMap<String, Value>,
     /// The prices of an item; those that are null are none.
     pub prices: Vec<PriceRule>,

@@ -173,7 +173,7 @@ impl Step {
         };
         let Some((name, argument)) = one else { return Err(here("a step has one name")) };
         let inside = |(pointer, err): (String, String)| (format!("/{name}{pointer}"), err);
-        let expr = || Expr::compile(argument).map(Box::new).map(|expr| *expr).map_err(inside);
+        let expr = || Expr::compile(argument).map_err(inside);
         Ok(match name {
             "regex" => Self::Regex(pattern(argument).map_err(|err| inside((String::new(), err)))?),
             "map" => {
@@ -209,9 +209,9 @@ impl Step {
             "trim" => Self::Trim,
             "price" => Self::Price,
             _ => {
-                return Err(here(
-                    "no such step: there are regex, map, switch, in, div, mul, add, default, gt0, nonempty, not, lower, upper, trim, price",
-                ));
+                let known =
+                    "regex, map, switch, in, div, mul, add, default, gt0, nonempty, not, lower, upper, trim, price";
+                return Err(here(&format!("no such step: there are {known}")));
             }
         })
     }

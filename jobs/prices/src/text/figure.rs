@@ -73,12 +73,6 @@ impl Figure {
         (!self.has_decimals() && self.is_grouped(self.runs.len())).then(|| self.runs.concat())
     }
 
-    /// Whether spaces part it where no convention would.
-    pub(super) fn is_split(&self) -> bool {
-        let whole = self.decimal_mark(None, None).map_or(self.runs.len(), |at| at + 1);
-        self.marks[..whole - 1].contains(&Mark::Space) && !self.is_grouped(whole)
-    }
-
     /// The number. A coin of `exponent` decimals, and a known decimal separator, settle what is open otherwise.
     pub(super) fn meaning(&self, exponent: Option<u32>, decimal: Option<char>) -> Meaning {
         let refuse = |refused| Meaning { amount: None, readings: Vec::new(), refused: Some(refused) };
@@ -193,8 +187,8 @@ fn figure(chars: &[char], start: usize, signs: &[Found]) -> Option<Figure> {
     Some(Figure { start, end, runs, marks, in_word, refused: None })
 }
 
-/// The separator at this place and where the next digits begin, if digits follow. A space may stand beside a separator: prices
-/// are put together from pieces of markup.
+/// The separator at this place and where the next digits begin, if digits follow. A space may stand beside a separator:
+/// prices are put together from pieces of markup.
 fn separator(chars: &[char], at: usize, runs: &[String]) -> Option<(Mark, usize)> {
     let blanks = |from: usize| chars[from.min(chars.len())..].iter().take_while(|c| **c == ' ').count();
     let is_digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_digit);

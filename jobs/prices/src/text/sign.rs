@@ -16,11 +16,6 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The sign as it is named in answers: the full stop of an abbreviation belongs to some, to others not.
-    pub(super) fn name(&self) -> &'static str {
-        self.sign.text
-    }
-
     /// Whether it stands next to this figure, and not nearer to another: the dollar of "12 $999" is of the second.
     pub(super) fn belongs_to(&self, chars: &[char], figures: &[Figure], at: usize) -> bool {
         let distance =

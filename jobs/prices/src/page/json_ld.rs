@@ -169,9 +169,11 @@ fn offer_of(json: &Json, path: &str) -> Option<Offer> {
         None => Vec::new(),
     };
     let specified = |wanted: Specified| specifications.iter().copied().filter(move |json| specified(json) == wanted);
+    // A specification of schema.org, a MonetaryAmount, or a value of JSON-LD.
     let of_specification = |json: &Json| {
-        let currency = text_of(json, "priceCurrency").or_else(|| currency.clone());
-        let value = json.get_any_case("price").or_else(|| json.get_any_case("minPrice"))?;
+        let currency =
+            text_of(json, "priceCurrency").or_else(|| text_of(json, "currency")).or_else(|| currency.clone());
+        let value = ["price", "minPrice", "value", "@value"].iter().find_map(|name| json.get_any_case(name))?;
         Some((Amount::of_json(value, currency.as_deref())?, value.to_text().unwrap_or_default()))
     };
     let own = |name: &str| {

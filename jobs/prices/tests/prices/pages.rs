@@ -52,6 +52,12 @@ fn what_json_ld_gets_wrong_is_forgiven() {
     ] {
         assert_eq!(read(&json_ld(json)).offer.map(|offer| offer.price.normalize()), Some(Decimal::from(5)), "{json}");
     }
+    let amount =
+        r#"{"@type": "Product", "offers": {"price": {"@type": "MonetaryAmount", "value": "5.00", "currency": "EUR"}}}"#;
+    assert_eq!(
+        read(&json_ld(amount)).offer.and_then(|offer| offer.currency).map(|currency| currency.code()),
+        Some("EUR")
+    );
     let by_reference =
         r##"[{"@type": "Product", "offers": {"@id": "#o"}}, {"@type": "Offer", "@id": "#o", "price": 5}]"##;
     assert_eq!(price(&read(&json_ld(by_reference))).as_deref(), Some("5"));

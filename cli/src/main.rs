@@ -4,6 +4,7 @@ mod client;
 mod direct;
 mod doctor;
 mod place;
+mod prices;
 mod role;
 mod settings;
 mod supervise;
@@ -51,6 +52,9 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Show every setting: its value, where it comes from, what it does
     Config(settings::Show),
+    /// Read prices: from text, pages and providers
+    #[command(subcommand)]
+    Prices(prices::Prices),
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -77,6 +81,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Worker(worker) => Box::pin(worker.run()).await,
             Command::Scheduler => Box::pin(role::scheduler()).await,
             Command::Migrate => Box::pin(role::migrate()).await,
+            Command::Prices(prices) => prices.run(),
             Command::Doctor(doctor) => Box::pin(doctor.run()).await,
             Command::Client(command) => Box::pin(client::run(command)).await,
             Command::Config(show) => show.run(),

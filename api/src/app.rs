@@ -13,12 +13,13 @@ use crate::{
     access::Access,
     cache::TaskCache,
     courier::Courier,
+    crowd::Crowd,
     expect::Expectations,
     follow::Feeds,
     foretell,
+    rate::{Limiter, Policies, Proxies},
     sign::Signer,
     submitter::Submitter,
-    videos::RateLimit,
     ws::{Sockets, Topics},
 };
 
@@ -59,8 +60,14 @@ pub(crate) struct App {
     pub(crate) courier: Courier,
     /// What a submission looks like, its input aside.
     pub(crate) envelope: Schema,
-    /// How many videos an address may ask for.
-    pub(crate) video_rate: RateLimit,
+    /// Counts what is limited.
+    pub(crate) limiter: Limiter,
+    /// How often somebody may ask.
+    pub(crate) policies: Policies,
+    /// Whose word about addresses counts.
+    pub(crate) proxies: Proxies,
+    /// The places for requests.
+    pub(crate) crowd: Crowd,
     /// Cancelled when nothing new should be begun: waits and streams end.
     pub(crate) stopping: CancellationToken,
     /// The document that describes this API, as it is served.
@@ -104,12 +111,15 @@ impl App {
             courier,
             access: Access::open(Gates::read(&crate::openapi::document(&registry)), ServerSecret::random()),
             store,
-            queue,
             artifacts: Artifacts::open("memory:///").expect("a URL"),
             openapi: serde_json::to_vec(&crate::openapi::document(&registry)).expect("JSON").into(),
             registry,
             envelope: Schema::of::<crate::tasks::submission::CreateTask>(),
-            video_rate: RateLimit::default(),
+            limiter: Limiter::new(queue.clone()),
+            policies: Policies::default(),
+            proxies: Proxies::default(),
+            crowd: Crowd::new(100, 100),
+            queue,
             stopping,
             public_url: Some("https://jobs.example".to_owned()),
             body_limit_bytes: 1024,

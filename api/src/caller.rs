@@ -1,7 +1,9 @@
 //! Who asks, and what it may do.
 
+use std::collections::BTreeMap;
+
 use axum::{extract::FromRequestParts, http::request::Parts};
-use jobs_core::{KeyId, ProjectId, Scopes};
+use jobs_core::{KeyId, ProjectId, Rate, Scopes};
 
 use crate::{access::unauthorized, problem::Problem};
 
@@ -14,12 +16,14 @@ pub(crate) struct Caller {
     pub(crate) scopes: Scopes,
     /// Its key; none for one that no row knows.
     pub(crate) key: Option<KeyId>,
+    /// The limits that its key has of its own, by class of operations.
+    pub(crate) limits: BTreeMap<String, Rate>,
 }
 
 impl Caller {
     /// Who may do everything: whoever reaches a server that asks for no key, and who has the key that the settings declare.
     pub(crate) fn master() -> Self {
-        Self { project: ProjectId::DEFAULT, scopes: Scopes::all(), key: None }
+        Self { project: ProjectId::DEFAULT, scopes: Scopes::all(), key: None, limits: BTreeMap::new() }
     }
 }
 

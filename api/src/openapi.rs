@@ -35,8 +35,15 @@ use crate::{
 /// In the code: the problems of an operation. Each becomes a response.
 const PROBLEMS: &str = "x-problems";
 /// What can happen to every request.
-const ALWAYS: [Code; 6] =
-    [Code::Malformed, Code::RequestTimeout, Code::TooLarge, Code::Internal, Code::Unavailable, Code::Timeout];
+const ALWAYS: [Code; 7] = [
+    Code::Malformed,
+    Code::RequestTimeout,
+    Code::TooLarge,
+    Code::Internal,
+    Code::Overloaded,
+    Code::Unavailable,
+    Code::Timeout,
+];
 
 /// The document before its operations.
 pub(crate) fn frame() -> OpenApi {
@@ -107,9 +114,9 @@ fn of_keys(security: &Value) -> Vec<Code> {
     match &keys[..] {
         [] => Vec::new(),
         keys if keys.iter().all(|scopes| scopes.as_array().is_some_and(Vec::is_empty)) => {
-            vec![Code::Unauthorized, Code::InvalidHeader]
+            vec![Code::Unauthorized, Code::InvalidHeader, Code::RateLimited]
         }
-        _ => vec![Code::Unauthorized, Code::InvalidHeader, Code::InsufficientScope],
+        _ => vec![Code::Unauthorized, Code::InvalidHeader, Code::InsufficientScope, Code::RateLimited],
     }
 }
 

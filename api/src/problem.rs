@@ -113,7 +113,7 @@ codes! {
     Invalid: UNPROCESSABLE_ENTITY, "invalid", "The request is not valid";
     /// Another request came before under the same Idempotency-Key. A key belongs to one request and its repetitions.
     KeyReused: UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The idempotency key belongs to another request";
-    /// There were too many requests from this address. Retry-After says when the next one is welcome.
+    /// There were too many requests of this class with this key, or from this address. Retry-After says when the next one is welcome.
     RateLimited: TOO_MANY_REQUESTS, "rate_limited", "Too many requests";
     /// As many tasks wait in the queue as its operator allows. Nothing was accepted: send it again when some have started.
     QueueFull: TOO_MANY_REQUESTS, "queue_full", "The queue is full";
@@ -122,7 +122,7 @@ codes! {
     GroupFull: TOO_MANY_REQUESTS, "group_full", "The group's share of the queue is full";
     /// The server made a mistake. It is logged under the request id.
     Internal: INTERNAL_SERVER_ERROR, "internal", "The server made a mistake";
-    /// More comes in than can be stored. Nothing was accepted: send it again after Retry-After.
+    /// More comes in than can be served. Nothing was accepted: send it again after Retry-After.
     Overloaded: SERVICE_UNAVAILABLE, "overloaded", "The server is overloaded";
     /// Something that the server needs is away. A submission may or may not have been accepted: repeat it after Retry-After,
     /// under the same Idempotency-Key if it must not run twice.

@@ -1,11 +1,15 @@
 //! What happens to every request, whatever it asks for: it gets an id, its body is read, its time is limited, a panic of
 //! its handler is caught, and what went wrong is written down for the client.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    panic::AssertUnwindSafe,
+    time::Duration,
+};
 
 use axum::{
     Json,
-    extract::{FromRequestParts, MatchedPath, Request, State},
+    extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -19,12 +23,15 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use crate::{
+    access::{Gate, Need},
     app::Shared,
     body,
+    caller::Caller,
     clock::{Timestamp, now},
     links::Links,
     prefer::{self, WAIT_MAX},
     problem::{Code, Problem},
+    rate::{Class, Left, Who},
     videos,
 };
 
@@ -95,30 +102,67 @@ pub(crate) async fn around(State(app): State<Shared>, mut request: Request, next
 
 async fn answer(app: &Shared, mut request: Request, next: Next) -> Response {
     let limit = time_limit(&request, app.request_timeout);
-    // Before anything is read or kept for somebody who may not come in.
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or("", MatchedPath::as_str);
-    match app.access.admit(request.method(), route, request.headers()).await {
-        Ok(Some(caller)) => {
-            if let Some(key) = caller.key {
-                tracing::Span::current().record("key", tracing::field::display(key));
-            }
-            request.extensions_mut().insert(caller);
-        }
-        Ok(None) => {}
+    let gate = app.access.gate(request.method(), route.as_ref().map_or("", MatchedPath::as_str));
+    // Before anything is read or kept for somebody who may not come in.
+    let (caller, left) = match let_in(app, gate, &mut request).await {
+        Ok(admitted) => admitted,
         Err(problem) => {
             body::throw_away(request, app.request_timeout).await;
             return problem.into_response();
         }
+    };
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
     }
     let request = match body::read_whole(request, app.body_limit_bytes, app.request_timeout).await {
         Ok(request) => request,
         Err(problem) => return problem.into_response(),
     };
-    match tokio::time::timeout(limit, next.run(request)).await {
+    // Not before: whoever sends slowly takes nobody's place. And whether we live is answered however many ask for other things.
+    let place = match gate.need {
+        Need::Nothing => None,
+        _ => match app.crowd.enter(limit > app.request_timeout || gate.streams) {
+            Ok(place) => Some(place),
+            Err(problem) => return problem.into_response(),
+        },
+    };
+    let mut response = match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::new(Code::Timeout, "the answer took too long").retry_after(1).into_response(),
+    };
+    response.headers_mut().extend(left.map(|left| left.headers()).unwrap_or_default());
+    match place {
+        Some(place) => place.keep_for(response),
+        None => response,
     }
+}
+
+/// Who asks, and what is left of its limits; if it may ask this now.
+async fn let_in(app: &Shared, gate: Gate, request: &mut Request) -> Result<(Option<Caller>, Option<Left>), Problem> {
+    if gate.need == Need::Nothing {
+        return Ok((None, None));
+    }
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let address = app.proxies.client(peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), request.headers());
+    let caller = match app.access.admit(gate, request.headers()).await {
+        Ok(caller) => caller,
+        Err(problem) if problem.code == Code::Unauthorized => {
+            let rates = app.policies.of(Class::Strangers);
+            app.limiter.take(&Who::Address(address), Class::Strangers, rates).await?;
+            return Err(problem);
+        }
+        Err(problem) => return Err(problem),
+    };
+    let key = caller.as_ref().and_then(|caller| caller.key);
+    if let Some(key) = key {
+        tracing::Span::current().record("key", tracing::field::display(key));
+    }
+    let own = caller.as_ref().and_then(|caller| caller.limits.get(gate.class.name()));
+    let rates = own.map_or_else(|| app.policies.of(gate.class), std::slice::from_ref);
+    let who = key.map_or(Who::Address(address), |key| Who::Key(key.to_string()));
+    let left = app.limiter.take(&who, gate.class, rates).await?;
+    Ok((caller, left))
 }
 
 /// A client that asks to wait gets that time on top. What is streamed is limited until its first byte only.

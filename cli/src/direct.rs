@@ -1,6 +1,6 @@
 //! Keys that are made on the machine itself, without a server: the first one, and one for who has none any more.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
 use api::access::{Mint, Minted};
@@ -51,7 +51,8 @@ async fn make(
 ) -> anyhow::Result<Minted> {
     let minted = Mint::new(secret).make();
     let (id, hash) = (minted.id, minted.hash);
-    let new = NewKey { id, hash, project: ProjectId::DEFAULT, name: name.to_owned(), scopes, until, created_by: None };
+    let (project, name, limits) = (ProjectId::DEFAULT, name.to_owned(), BTreeMap::new());
+    let new = NewKey { id, hash, project, name, scopes, limits, until, created_by: None };
     store.create_key(&new).await.context("write the key")?;
     Ok(minted)
 }

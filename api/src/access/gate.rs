@@ -6,6 +6,8 @@ use axum::http::Method;
 use jobs_core::{Scope, Scopes};
 use serde_json::Value;
 
+use crate::rate::Class;
+
 /// Served to everybody, and no operations of the document.
 const PAGES: [&str; 3] = ["/", "/api/v1/docs", "/api/v1/openapi.json"];
 
@@ -23,29 +25,46 @@ pub(crate) enum Need {
     Key(Scopes),
 }
 
-/// What all operations ask for.
+/// What is to be known of an operation before it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gate {
+    /// What it asks of its caller.
+    pub(crate) need: Need,
+    /// With which others it shares limits.
+    pub(crate) class: Class,
+    /// Whether it is streamed for long.
+    pub(crate) streams: bool,
+}
+
+/// The gates of all operations.
 #[derive(Debug)]
-pub(crate) struct Gates(HashMap<(Method, String), Need>);
+pub(crate) struct Gates(HashMap<(Method, String), Gate>);
 
 impl Gates {
     /// Of the operations that `document` describes.
     pub(crate) fn read(document: &Value) -> Self {
-        let mut gates: HashMap<_, _> = PAGES.map(|page| ((Method::GET, page.to_owned()), Need::Nothing)).into();
-        gates.insert((Method::GET, SOCKET.to_owned()), Need::KeyOrProof([Scope::TasksRead].into_iter().collect()));
+        let page = Gate { need: Need::Nothing, class: Class::Read, streams: false };
+        let mut gates: HashMap<_, _> = PAGES.map(|path| ((Method::GET, path.to_owned()), page)).into();
+        let socket = Need::KeyOrProof([Scope::TasksRead].into_iter().collect());
+        gates.insert((Method::GET, SOCKET.to_owned()), Gate { need: socket, streams: true, ..page });
         for (path, methods) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in methods.as_object().into_iter().flatten() {
+                let name = operation["operationId"].as_str().unwrap_or_default();
+                let class = Class::of(name, method);
+                let streams = operation.pointer("/responses/200/content/text~1event-stream").is_some();
                 if let Ok(method) = method.to_uppercase().parse() {
-                    gates.insert((method, path.clone()), Need::of(operation));
+                    gates.insert((method, path.clone()), Gate { need: Need::of(operation), class, streams });
                 }
             }
         }
         Self(gates)
     }
 
-    /// What a method on a route asks for. Of what is not described, a key: that it is not there is no stranger's business.
-    pub(crate) fn need(&self, method: &Method, route: &str) -> Need {
+    /// The gate of a method on a route. What is not described asks for a key: that it is not there is no stranger's business.
+    pub(crate) fn of(&self, method: &Method, route: &str) -> Gate {
         let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
-        self.0.get(&(method, route.to_owned())).copied().unwrap_or(Need::Key(Scopes::default()))
+        let unknown = Gate { need: Need::Key(Scopes::default()), class: Class::Read, streams: false };
+        self.0.get(&(method, route.to_owned())).copied().unwrap_or(unknown)
     }
 }
 
@@ -82,7 +101,7 @@ mod tests {
             "/api/v1/file": { "get": { "security": [{}, { "key": ["tasks:read"] }] } },
         } }));
         let scopes = |scope| [scope].into_iter().collect();
-        let need = |method: &str, route: &str| gates.need(&method.parse().unwrap(), route);
+        let need = |method: &str, route: &str| gates.of(&method.parse().unwrap(), route).need;
         assert_eq!(need("GET", "/api/v1/tasks"), Need::Key(scopes(Scope::TasksRead)));
         assert_eq!(need("HEAD", "/api/v1/tasks"), Need::Key(scopes(Scope::TasksRead)));
         assert_eq!(need("POST", "/api/v1/tasks"), Need::Key(scopes(Scope::Operator)), "nobody said what it needs");

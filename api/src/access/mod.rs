@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use jobs_core::Scope;
 use jobs_runtime::secret::{AdminKey, DerivedSecret, ServerSecret};
 
-pub(crate) use gate::Gates;
+pub(crate) use gate::{Gate, Gates, Need};
 pub(crate) use known::KnownKeys;
 pub(crate) use token::prefix;
 pub use token::{Mint, Minted};
@@ -20,7 +20,6 @@ use crate::{
     caller::Caller,
     problem::{Code, Problem},
 };
-use gate::Need;
 
 /// Who may come in.
 pub(crate) struct Access {
@@ -66,14 +65,14 @@ impl Access {
         &self.secret
     }
 
-    /// The caller of a request for a route, if it may do what it asks for; `None` when the operation does not ask who it is.
-    pub(crate) async fn admit(
-        &self,
-        method: &Method,
-        route: &str,
-        headers: &HeaderMap,
-    ) -> Result<Option<Caller>, Problem> {
-        let (need, scopes) = match self.gates.need(method, route) {
+    /// What a method on a route is.
+    pub(crate) fn gate(&self, method: &Method, route: &str) -> Gate {
+        self.gates.of(method, route)
+    }
+
+    /// The caller of a request, if it may pass a gate; `None` when the operation does not ask who it is.
+    pub(crate) async fn admit(&self, gate: Gate, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+        let (need, scopes) = match gate.need {
             Need::Nothing => return Ok(None),
             Need::KeyOrProof(scopes) => (false, scopes),
             Need::Key(scopes) => (true, scopes),
@@ -109,7 +108,7 @@ impl Access {
         if row.left.is_some_and(|left| left <= age) {
             return Err(unauthorized(Some("the key has expired")));
         }
-        Ok(Some(Caller { project: row.project, scopes: row.scopes, key: Some(row.id) }))
+        Ok(Some(Caller { project: row.project, scopes: row.scopes, key: Some(row.id), limits: row.limits.clone() }))
     }
 }
 

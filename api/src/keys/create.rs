@@ -1,12 +1,12 @@
 //! `POST /keys`: make an API key.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{Json, extract::State, http::StatusCode};
-use jobs_core::{Fault, ProjectId, ProjectUid, Scope, Scopes};
+use jobs_core::{Fault, ProjectId, ProjectUid, Rate, Scope, Scopes};
 use jobs_store::{NewKey, Until};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{NewKeyView, check_reach, find};
 use crate::{
@@ -37,10 +37,44 @@ pub(crate) struct CreateKey {
     #[serde(default)]
     #[schemars(with = "u64", range(min = 1_000, max = 315_360_000_000_u64))]
     expires_in_ms: Option<u64>,
+    /// Limits of its own, in the place of the server's.
+    #[serde(default)]
+    limits: Limits,
     /// The project that it belongs to: that of the key of this request when left out. Another one takes the scope `operator`.
     #[serde(default)]
     #[schemars(with = "String", regex(pattern = "^proj_[0-9a-f]{32}$"))]
     project: Option<String>,
+}
+
+/// How often a key may be used, by class of operations.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "KeyLimits")]
+pub(crate) struct Limits {
+    /// For submitting tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Rate")]
+    submit: Option<Rate>,
+    /// For reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Rate")]
+    read: Option<Rate>,
+    /// For changing anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Rate")]
+    act: Option<Rate>,
+    /// For submitting videos.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Rate")]
+    videos: Option<Rate>,
+}
+
+impl Limits {
+    /// Those that are said, by the name of their class.
+    fn by_class(self) -> BTreeMap<String, Rate> {
+        let all = [("submit", self.submit), ("read", self.read), ("act", self.act), ("videos", self.videos)];
+        all.into_iter().filter_map(|(class, rate)| Some((class.to_owned(), rate?))).collect()
+    }
 }
 
 /// Make an API key.
@@ -67,8 +101,16 @@ pub(crate) async fn create(
     check_reach(&caller, scopes)?;
     let project = project(&app, &caller, asked.project.as_deref()).await?;
     let minted = Mint::new(app.access.secret()).make();
-    let new =
-        NewKey { id: minted.id, project, name: asked.name, hash: minted.hash, scopes, until, created_by: caller.key };
+    let new = NewKey {
+        id: minted.id,
+        project,
+        name: asked.name,
+        hash: minted.hash,
+        scopes,
+        limits: asked.limits.by_class(),
+        until,
+        created_by: caller.key,
+    };
     app.store.create_key(&new).await?;
     let row = find(&app, &caller, minted.id).await?;
     Ok((StatusCode::CREATED, Json(NewKeyView::new(row, minted.text))))

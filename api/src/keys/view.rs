@@ -1,6 +1,8 @@
 //! Keys as clients see them.
 
-use jobs_core::Scope;
+use std::collections::BTreeMap;
+
+use jobs_core::{Rate, Scope};
 use jobs_store::KeyRow;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -27,6 +29,9 @@ pub(crate) struct KeyView {
     status: &'static str,
     /// What it may do.
     scopes: Vec<Scope>,
+    /// Limits of its own, by class of operations.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    limits: BTreeMap<String, Rate>,
     /// When it was made.
     created_at: Timestamp,
     /// The key that made it; none for one that was made on the server itself.
@@ -71,6 +76,7 @@ impl KeyView {
             prefix: prefix(row.id),
             status,
             scopes: row.scopes.iter().collect(),
+            limits: row.limits,
             created_at: Timestamp(row.created_at),
             created_by: row.created_by.map(|id| id.to_string()),
             rotated_from: row.rotated_from.map(|id| id.to_string()),

@@ -1,10 +1,8 @@
 //! `POST /videos/generate`: ask for a video.
 
-use std::net::SocketAddr;
-
 use axum::{
     Json,
-    extract::{ConnectInfo, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -27,8 +25,7 @@ use crate::{
 
 /// Ask for a video.
 ///
-/// The body is a briefing: the input of kind `video.generate`. An address may ask for five videos a minute, counted by each
-/// API process; briefings that are not valid do not count.
+/// The body is a briefing: the input of kind `video.generate`. A key may ask for five videos a minute, unless the operator says otherwise.
 #[utoipa::path(
     post,
     path = "/videos/generate",
@@ -46,7 +43,6 @@ use crate::{
 pub(crate) async fn generate(
     State(app): State<Shared>,
     caller: Caller,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     RequestId(request_id): RequestId,
     links: Links,
     headers: HeaderMap,
@@ -65,7 +61,6 @@ pub(crate) async fn generate(
             return Err(Problem::invalid(faults));
         }
     };
-    let left = app.video_rate.take(peer.ip())?;
     let accepted =
         accept(&app, CreateTask::plain(&app.registry, &**kind, input, caller.project, &request_id, key)).await?;
 
@@ -74,7 +69,6 @@ pub(crate) async fn generate(
     let location = HeaderValue::from_str(&view.status_url).ok();
     let mut response = (StatusCode::ACCEPTED, Json(view)).into_response();
     let headers = response.headers_mut();
-    headers.extend(left.headers());
     if let Some(location) = location {
         headers.insert(header::LOCATION, location);
     }

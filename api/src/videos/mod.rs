@@ -6,12 +6,10 @@ pub(crate) mod cancel;
 mod error;
 pub(crate) mod generate;
 pub(crate) mod list;
-mod rate;
 pub(crate) mod status;
 mod view;
 
 pub(crate) use error::ErrorBody;
-pub(crate) use rate::RateLimit;
 pub(crate) use view::{VideoList, VideoView};
 
 use jobs_core::{ProjectId, Task, TaskId};

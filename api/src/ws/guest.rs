@@ -63,7 +63,7 @@ impl Guest {
 
     /// Who it is now; nothing when it has shown nothing.
     pub(super) async fn look(&self, app: &App, wire: &mut Wire) -> Result<Option<Caller>, Over> {
-        let problem = match app.access.admit(&Method::GET, PATH, &self.shown).await {
+        let problem = match app.access.admit(app.access.gate(&Method::GET, PATH), &self.shown).await {
             Ok(caller) => return Ok(caller),
             Err(problem) => problem,
         };

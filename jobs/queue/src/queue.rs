@@ -20,8 +20,9 @@
 //!
 //! A group is called by its [`GroupKey`]: groups of two projects never meet.
 //!
-//! And for all queues together `<prefix>:epoch`, which is gone when the index is, and the channels `<prefix>:changed` and `<prefix>:new`,
-//! which say the ids of tasks that changed and of those that were accepted.
+//! And for all queues together `<prefix>:epoch`, which is gone when the index is; the channels `<prefix>:changed` and `<prefix>:new`,
+//! which say the ids of tasks that changed and of those that were accepted; and `{<prefix>:rate:<who>}:<bucket>`, by when all that
+//! somebody asked for would have been asked evenly.
 
 use std::time::Duration;
 
@@ -243,6 +244,11 @@ impl Queue {
 
     pub(crate) fn base(&self, queue: &str) -> String {
         format!("{{{}:q:{queue}}}", self.prefix)
+    }
+
+    /// One hash tag for all buckets of somebody: they are counted together.
+    pub(crate) fn bucket(&self, who: &str, name: &str) -> String {
+        format!("{{{}:rate:{who}}}:{name}", self.prefix)
     }
 
     pub(crate) fn channel(&self) -> String {

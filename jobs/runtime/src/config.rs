@@ -4,6 +4,8 @@
 
 mod error;
 mod kinds;
+mod network;
+mod rate;
 mod source;
 pub mod table;
 mod value;
@@ -14,6 +16,8 @@ use crate::secret::{AdminKey, ServerSecret};
 
 pub use error::ConfigError;
 pub use kinds::{KindConfig, kind_word};
+pub use network::Network;
+pub use rate::{RateLimit, parse_rate_limits};
 pub use source::{Listed, Loaded};
 pub(crate) use value::escape_path;
 pub use value::{format_duration, parse_bytes, parse_duration, parse_queues};
@@ -88,6 +92,14 @@ pub struct ApiConfig {
     pub request_timeout: Duration,
     /// The memory that answers about tasks may take while they hold; 0 keeps none.
     pub cache_bytes: usize,
+    /// So many requests are served at once; more are refused.
+    pub max_in_flight: usize,
+    /// So many may wait or be streamed to at once.
+    pub max_waiting: usize,
+    /// How often somebody may ask, by class of operation.
+    pub rate_limits: Vec<RateLimit>,
+    /// The proxies whose word about the addresses of clients counts.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// The process that runs tasks.

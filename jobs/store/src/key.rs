@@ -1,8 +1,9 @@
 //! API keys. Their secrets are nowhere: a row holds a keyed hash.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use jobs_core::{KeyId, ProjectId, ProjectUid, Scope, Scopes};
+use jobs_core::{KeyId, ProjectId, ProjectUid, Rate, Scope, Scopes};
+use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -21,6 +22,8 @@ pub struct NewKey {
     pub hash: [u8; 32],
     /// What it may do.
     pub scopes: Scopes,
+    /// Its own limits, by class of operations.
+    pub limits: BTreeMap<String, Rate>,
     /// When it ends; it does not when that is left out.
     pub until: Option<Until>,
     /// The key that makes it.
@@ -51,6 +54,8 @@ pub struct KeyRow {
     pub hash: Vec<u8>,
     /// What it may do.
     pub scopes: Scopes,
+    /// Its own limits, by class of operations.
+    pub limits: BTreeMap<String, Rate>,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// The key that made it.
@@ -86,6 +91,7 @@ struct Row {
     name: String,
     hash: Vec<u8>,
     scopes: Vec<String>,
+    limits: Json<BTreeMap<String, Rate>>,
     created_at: OffsetDateTime,
     created_by: Option<Uuid>,
     rotated_from: Option<Uuid>,
@@ -101,7 +107,7 @@ macro_rules! key_query {
         sqlx::query_as!(
             Row,
             r#"SELECT k.id, k.project, p.uid AS project_uid, k.name, k.hash, k.scopes,
-                k.created_at, k.created_by, k.rotated_from, k.expires_at, k.last_used_at,
+                k.limits AS "limits: Json<BTreeMap<String, Rate>>", k.created_at, k.created_by, k.rotated_from, k.expires_at, k.last_used_at,
                 k.revoked_at, extract(epoch FROM k.expires_at - now())::float8 AS left_s
             FROM api_keys k JOIN projects p ON p.id = k.project "# + $tail
             $(, $arg)*
@@ -121,8 +127,8 @@ impl Store {
         let made = run!(
             self,
             sqlx::query!(
-                "INSERT INTO api_keys (id, project, name, hash, scopes, expires_at, created_by)
-                VALUES ($1, $2, $3, $4, $5, COALESCE($6, now() + $7::bigint * interval '1 millisecond'), $8)",
+                "INSERT INTO api_keys (id, project, name, hash, scopes, expires_at, created_by, limits)
+                VALUES ($1, $2, $3, $4, $5, COALESCE($6, now() + $7::bigint * interval '1 millisecond'), $8, $9)",
                 new.id.0,
                 new.project.0,
                 new.name,
@@ -131,6 +137,7 @@ impl Store {
                 at as Option<OffsetDateTime>,
                 after as Option<i64>,
                 new.created_by.map(|id| id.0) as Option<Uuid>,
+                Json(&new.limits) as _,
             ),
             execute
         );
@@ -295,6 +302,7 @@ impl Row {
             name: self.name,
             hash: self.hash,
             scopes,
+            limits: self.limits.0,
             created_at: self.created_at,
             created_by: self.created_by.map(KeyId),
             rotated_from: self.rotated_from.map(KeyId),

@@ -2,6 +2,7 @@
 
 mod isolation;
 mod keys;
+mod limits;
 mod up;
 
 use std::time::Duration;

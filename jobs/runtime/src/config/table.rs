@@ -2,7 +2,7 @@
 
 use super::{
     ApiConfig, Config, DatabaseConfig, LogConfig, LogFormat, RedisConfig, RetentionConfig, SchedulerConfig,
-    WorkerConfig,
+    WorkerConfig, parse_rate_limits,
     value::{self, Value},
 };
 use std::time::Duration;
@@ -121,6 +121,20 @@ pub static SETTINGS: &[Setting] = &[
     setting("api.body_limit_bytes", "1048576", to!(api.body_limit_bytes), "largest request body"),
     setting("api.request_timeout", "10s", to!(api.request_timeout), "longest time for one request"),
     setting("api.cache", "64MiB", api_cache, "memory for answers about tasks that still hold; 0 for none"),
+    setting("api.max_in_flight", "512", to!(api.max_in_flight), "requests served at once; more are refused with 503"),
+    setting(
+        "api.max_waiting",
+        "20000",
+        to!(api.max_waiting),
+        "long polls and streams at once; more are refused with 503",
+    ),
+    setting(
+        "api.rate_limits",
+        "videos=5/1m",
+        rate_limits,
+        "requests per key: submit, read, act, videos; strangers per address",
+    ),
+    setting("api.trusted_proxies", "", trusted_proxies, "networks of proxies whose X-Forwarded-For counts"),
     setting("worker.name", "", to!(worker.name), "name of this worker (default: the host's name)"),
     setting("worker.concurrency", "4", to!(worker.concurrency), "tasks at once, for queues that name no number"),
     setting("worker.queues", "default=8,video=1", queues, "queues to serve, each with its number of tasks at once"),
@@ -152,6 +166,17 @@ fn queues(config: &mut Config, text: &str) -> Result<(), String> {
 
 fn api_cache(config: &mut Config, text: &str) -> Result<(), String> {
     config.api.cache_bytes = usize::try_from(value::parse_bytes(text)?).unwrap_or(usize::MAX);
+    Ok(())
+}
+
+fn rate_limits(config: &mut Config, text: &str) -> Result<(), String> {
+    config.api.rate_limits = parse_rate_limits(text)?;
+    Ok(())
+}
+
+fn trusted_proxies(config: &mut Config, text: &str) -> Result<(), String> {
+    let networks = text.split(',').map(str::trim).filter(|network| !network.is_empty());
+    config.api.trusted_proxies = networks.map(str::parse).collect::<Result<_, _>>()?;
     Ok(())
 }
 
@@ -210,6 +235,10 @@ fn blank() -> Config {
             body_limit_bytes: 0,
             request_timeout: none,
             cache_bytes: 0,
+            max_in_flight: 0,
+            max_waiting: 0,
+            rate_limits: Vec::new(),
+            trusted_proxies: Vec::new(),
         },
         worker: WorkerConfig {
             name: None,

@@ -1,7 +1,8 @@
 //! Unblock, defer, skip: a task that others wait for has ended, and they go on or end with it.
 //!
 //! A submission marks every task that it waits for, under that task's lock: so whoever ends the task finds the mark, and whoever
-//! comes after its end finds the end. The mark stays until everybody has heard of it, whatever dies in between.
+//! comes after its end finds the end. The mark stays until everybody has heard of it, whatever dies in between. Two that settle at
+//! once, as when the leadership changes, leave each other's waits alone.
 
 use std::collections::HashSet;
 
@@ -149,7 +150,9 @@ impl Store {
                 ), doomed AS MATERIALIZED (
                     SELECT * FROM vain LIMIT $1
                 ), heard AS (
-                    DELETE FROM task_dependencies d USING doomed WHERE d.task = doomed.task AND d.depends_on = doomed.by
+                    DELETE FROM task_dependencies WHERE (task, depends_on) IN (
+                        SELECT d.task, d.depends_on FROM task_dependencies d
+                        JOIN doomed ON d.task = doomed.task AND d.depends_on = doomed.by FOR UPDATE OF d SKIP LOCKED)
                 )",
                 i64::from(limit),
             ),
@@ -166,7 +169,8 @@ impl Store {
                 "WITH heard AS (
                     DELETE FROM task_dependencies WHERE (task, depends_on) IN (
                         SELECT d.task, d.depends_on FROM tasks e JOIN task_dependencies d ON d.depends_on = e.id
-                        WHERE e.has_dependents AND e.finished_at IS NOT NULL AND e.state = 'succeeded' LIMIT $1)
+                        WHERE e.has_dependents AND e.finished_at IS NOT NULL AND e.state = 'succeeded'
+                        LIMIT $1 FOR UPDATE OF d SKIP LOCKED)
                     RETURNING task
                 ), counted AS (
                     SELECT task, count(*) AS count FROM heard GROUP BY task
@@ -185,15 +189,7 @@ impl Store {
 
     /// Takes the mark from those of which everybody has heard.
     async fn unmark(&self) -> Result<(), StoreError> {
-        let unmarked = run!(
-            self,
-            sqlx::query!(
-                "UPDATE tasks t SET has_dependents = false WHERE has_dependents AND finished_at IS NOT NULL
-                    AND NOT EXISTS (SELECT FROM task_dependencies WHERE depends_on = t.id)"
-            ),
-            execute
-        );
-        unmarked.map(drop)
+        run!(self, sqlx::query!("SELECT unmark_heard()"), fetch_one).map(drop)
     }
 
     /// The next `limit` tasks after one that wait for others, in the order of their ids; with the version of each that waits in vain,

@@ -284,7 +284,8 @@ impl Store {
                     SELECT waits.task, waits.id FROM waits JOIN fresh ON fresh.id = waits.task ON CONFLICT DO NOTHING
                     RETURNING depends_on
                 ), marked AS (
-                    UPDATE tasks SET has_dependents = true WHERE id IN (SELECT depends_on FROM linked) AND NOT has_dependents
+                    -- Also where there is a mark: it may be taken away at this moment.
+                    UPDATE tasks SET has_dependents = true WHERE id IN (SELECT depends_on FROM linked)
                 )",
                 ", depends_on, coalesce_key, replayed_from, blockers, has_dependents",
                 ", NULLIF(ARRAY(SELECT dependency::uuid FROM json_array_elements_text(fresh.depends_on::json) AS dependency), '{}'),

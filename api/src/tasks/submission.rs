@@ -357,6 +357,8 @@ fn instant(body: &Value, name: &str, faults: &mut Vec<Fault>) -> Option<OffsetDa
 /// JSON knows one sort of number, so that `3.0` is a whole one; types are stricter. The input is its kind's affair.
 fn plain_numbers(body: &mut Value) {
     let Some(fields) = body.as_object_mut() else { return };
+    // As if it were left out, like every other field.
+    fields.retain(|name, value| name != "coalesce" || !value.is_null());
     for (name, value) in fields {
         match (name.as_str(), value) {
             ("priority" | "delay_ms" | "timeout_ms" | "max_attempts", value) => whole(value),
@@ -456,7 +458,8 @@ mod tests {
     #[test]
     fn what_is_left_out_is_filled_in() {
         let input = jobs_kinds::registry().get("echo").unwrap().spec().example.clone();
-        let bare = read(json!({ "kind": "echo", "input": input, "tags": null, "retry": null })).unwrap();
+        let bare =
+            read(json!({ "kind": "echo", "input": input, "tags": null, "retry": null, "coalesce": null })).unwrap();
         assert_eq!((bare.group.as_str(), bare.priority, bare.tags.len()), ("default", 0, 0));
         assert_eq!((bare.start, bare.deadline), (None, None));
 

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use e2e::{Socket, System};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -159,7 +160,7 @@ async fn a_socket_is_told_when_the_server_stops() {
 
 #[tokio::test]
 async fn a_key_comes_with_the_request_or_as_the_first_message_and_opens_its_own_project_alone() {
-    let system = System::builder().start().await;
+    let system = System::with_worker("default=4").await;
     let client = &system.client;
     let own = client.submit("echo", json!({}), json!({ "tags": ["x"] })).await;
     let nobody = client.with_key("");
@@ -184,7 +185,7 @@ async fn a_key_comes_with_the_request_or_as_the_first_message_and_opens_its_own_
     let make = async |scopes: Value| {
         let body = json!({ "name": "k", "project": project["id"], "scopes": scopes });
         let made = client.post("/keys", &body).await.expect(201).json();
-        (made["id"].as_str().expect("an id").to_owned(), made["key"].as_str().expect("a key").to_owned())
+        (made["key"]["id"].as_str().expect("an id").to_owned(), made["secret"].as_str().expect("a key").to_owned())
     };
     let (_, writer) = make(json!(["tasks:write"])).await;
     let mut forbidden = Socket::open(&nobody).await;
@@ -192,7 +193,7 @@ async fn a_key_comes_with_the_request_or_as_the_first_message_and_opens_its_own_
     assert_eq!(forbidden.hear(SOON).await["code"], "insufficient_scope");
     assert_eq!(forbidden.closed(SOON).await, 4403);
 
-    let (_, reader) = make(json!(["tasks:read", "tasks:write"])).await;
+    let (id, reader) = make(json!(["tasks:read", "tasks:write"])).await;
     let stranger = client.with_key(&reader);
     let mut other = Socket::open(&stranger).await;
     other.say(&json!({ "type": "subscribe", "id": "a", "tasks": [own] })).await;
@@ -205,5 +206,11 @@ async fn a_key_comes_with_the_request_or_as_the_first_message_and_opens_its_own_
     assert_eq!(other.hear(SOON).await["type"], "subscribed");
     client.submit("echo", json!({}), json!({ "tags": ["x"] })).await;
     let theirs = stranger.submit("echo", json!({}), json!({ "tags": ["x"] })).await;
-    assert_eq!(other.hear(SOON).await["task"], json!(theirs));
+    let told = other.until(SOON, is_done(&theirs)).await;
+    assert!(told.iter().all(|message| message["task"] == json!(theirs)), "{told:?}");
+
+    // What was opened with a key is closed with it.
+    client.send(client.request(Method::POST, &format!("/keys/{id}/revoke"))).await;
+    assert_eq!(other.hear(SOON).await["code"], "unauthorized");
+    assert_eq!(other.closed(SOON).await, 4401);
 }

@@ -39,8 +39,8 @@ const TASKS_MAX: usize = 5_000;
 const ARRIVALS: usize = 10_000;
 /// So many tasks of a tag or a group are read at once.
 const PAGE: u32 = 100;
-/// How often the client is asked whether it is there.
-const PING: Duration = Duration::from_secs(20);
+/// How often the client is asked whether it is there, and its key is looked at.
+const PING: Duration = Duration::from_secs(10);
 /// A client of which nothing was heard for so long is gone.
 const IDLE: Duration = Duration::from_secs(60);
 /// A client that kept us waiting for so long since it had everything is slow,
@@ -211,7 +211,7 @@ impl Socket {
         self.subscriptions.push(subscription);
         tasks.into_iter().for_each(|task| self.mark(task));
         let index = self.subscriptions.len() - 1;
-        match self.look_around(index).await {
+        match self.look_around(index, true).await {
             // Looked at again as soon as the database is back.
             Err(Refused::Problem(_)) => {
                 self.inbox.miss();
@@ -221,8 +221,9 @@ impl Socket {
         }
     }
 
-    /// Tells of the unfinished tasks of a tag or a group that the client was not told of.
-    async fn look_around(&mut self, index: usize) -> Result<(), Refused> {
+    /// Tells of the unfinished tasks of a tag or a group that the client was not told of: the first time as they stand, later from their
+    /// beginning.
+    async fn look_around(&mut self, index: usize, is_first: bool) -> Result<(), Refused> {
         let subscription = &self.subscriptions[index];
         let mut filter = Filter {
             states: State::ALL.into_iter().filter(|state| !state.is_terminal()).collect(),
@@ -241,11 +242,14 @@ impl Socket {
                     if !self.has_room() {
                         return self.end(index).await.map_err(Refused::Over);
                     }
-                    let (id, seq) = (task.id, task.seq);
-                    let cursor = Cursor::new(&self.app, id, seq, &self.inbox);
+                    let (id, after) = (task.id, if is_first { task.seq } else { 0 });
+                    let mut cursor = Cursor::new(&self.app, id, after, &self.inbox);
+                    cursor.is_live = true;
                     self.subscriptions[index].cursors.insert(id, cursor);
-                    let told = snapshot(task, &self.links);
-                    self.wire.send(outbound::event(&self.subscriptions[index].id, id, &told, true)).await?;
+                    if is_first {
+                        let told = snapshot(task, &self.links);
+                        self.wire.send(outbound::event(&self.subscriptions[index].id, id, &told, true)).await?;
+                    }
                     // It may have changed since it was read.
                     self.mark(id);
                 }
@@ -264,7 +268,7 @@ impl Socket {
         let all: Vec<TaskId> = self.subscriptions.iter().flat_map(|known| known.cursors.keys().copied()).collect();
         all.into_iter().for_each(|task| self.mark(task));
         for index in (0..self.subscriptions.len()).rev() {
-            match self.look_around(index).await {
+            match self.look_around(index, false).await {
                 Ok(()) => {}
                 Err(Refused::Over(over)) => return Err(over),
                 Err(Refused::Problem(_)) => {

@@ -17,6 +17,7 @@ use crate::{
     expect::Expectations,
     follow::Feeds,
     foretell,
+    metrics::Load,
     rate::{Limiter, Policies, Proxies},
     sign::Signer,
     submitter::Submitter,
@@ -48,6 +49,8 @@ pub(crate) struct App {
     pub(crate) expectations: Expectations,
     /// Whose turn it is to be foretold.
     pub(crate) forecasts: foretell::Turns,
+    /// How much waits and runs, as it was read last.
+    pub(crate) load: Load,
     /// The bytes of artifacts.
     pub(crate) artifacts: Artifacts,
     /// Signs their addresses.
@@ -100,6 +103,7 @@ impl App {
         let courier = Courier::start(queue.clone(), hub.clone()).0;
         Arc::new(Self {
             feeds: Feeds::default(),
+            load: Load::default(),
             topics: Topics::default(),
             sockets: Sockets::default(),
             cache: TaskCache::new(hub.clone(), 0),

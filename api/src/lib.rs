@@ -25,6 +25,7 @@ mod integrity;
 mod keys;
 mod kinds;
 mod links;
+mod metrics;
 mod openapi;
 mod path;
 mod prefer;

@@ -29,6 +29,7 @@ use crate::{
     caller::Caller,
     clock::{Timestamp, now},
     links::Links,
+    metrics,
     prefer::{self, WAIT_MAX},
     problem::{Code, Problem},
     rate::{Class, Left, Who},
@@ -80,16 +81,20 @@ pub(crate) async fn around(State(app): State<Shared>, mut request: Request, next
     };
     request.extensions_mut().insert(asked.id.clone());
     request.extensions_mut().insert(asked.links.clone());
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let span = tracing::info_span!("request", request_id = asked.id.0, http.method = %asked.method, http.path = asked.path, key = tracing::field::Empty);
     async {
-        let began = Instant::now();
+        let (began, in_flight) = (Instant::now(), metrics::IN_FLIGHT.raise());
         let answered = AssertUnwindSafe(answer(&app, request, next)).catch_unwind().await;
         let response = answered.unwrap_or_else(|_| {
             tracing::error!("a handler panicked");
             Problem::new(Code::Internal, "the log has the cause under the request id").into_response()
         });
         let response = asked.finish(response);
+        drop(in_flight);
         let (status, took_ms) = (response.status().as_u16(), began.elapsed().as_millis());
+        let route = route.as_ref().map_or("", MatchedPath::as_str);
+        metrics::answered(route, &asked.method, response.status(), began.elapsed());
         match status {
             500.. => tracing::warn!(http.status = status, took_ms, "answered {status}"),
             _ => tracing::debug!(http.status = status, took_ms, "answered {status}"),

@@ -5,8 +5,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    accept::json_only, app::Shared, docs, integrity, keys, kinds, openapi, problems, projects, queues, request, stats,
-    system, tasks, videos, ws,
+    accept::json_only, app::Shared, docs, integrity, keys, kinds, metrics, openapi, problems, projects, queues,
+    request, stats, system, tasks, videos, ws,
 };
 
 /// Where everything lies.
@@ -55,6 +55,7 @@ fn routes() -> (Router<Shared>, OpenApi) {
     let other = OpenApiRouter::new()
         .routes(routes!(tasks::events::events))
         .routes(routes!(tasks::artifact::artifact))
+        .routes(routes!(metrics::get))
         .route("/ws", get(ws::open))
         .route("/docs", get(docs::page));
     let all = json.merge(other);

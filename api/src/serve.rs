@@ -19,7 +19,9 @@ use crate::{
     crowd::Crowd,
     expect::Expectations,
     follow::{self, Feeds},
-    foretell, kinds, openapi,
+    foretell, kinds,
+    metrics::{self, Load},
+    openapi,
     rate::{Limiter, Policies, Proxies},
     router,
     sign::Signer,
@@ -98,6 +100,7 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
         store: store.clone(),
         hub,
         feeds: Feeds::default(),
+        load: Load::default(),
         topics: Topics::default(),
         sockets: Sockets::default(),
         artifacts,
@@ -127,6 +130,10 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
             tracing::debug!(%error, "a connection keeps its delay");
         }
     });
+    if let Some(bind) = &config.metrics.bind {
+        let listening = jobs_metrics::listen(bind, shutdown.hard.clone(), metrics::Listener(Arc::downgrade(&app)));
+        listening.await.with_context(|| format!("listen for metrics on {bind}"))?;
+    }
     let beside = Arc::clone(&app);
     let service = router::service(app).into_make_service_with_connect_info::<SocketAddr>();
     let soft = shutdown.soft.clone();

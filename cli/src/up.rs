@@ -204,11 +204,14 @@ fn wards_of(config: &Config, workers: u16, record: &Record) -> Vec<Ward> {
         ("LONGSHORE_REDIS_URL".to_owned(), record.redis_url.clone()),
         ("LONGSHORE_API_BIND".to_owned(), config.api.bind.clone()),
     ];
-    let ward =
-        |name: &str| Ward { name: name.to_owned(), arguments: vec![name.to_owned()], environment: environment.clone() };
-    let mut wards = vec![ward("api"), ward("scheduler")];
+    let ward = |name: &str, place: u16| {
+        let mut environment = environment.clone();
+        environment.extend(metrics_bind(config, place).map(|bind| ("LONGSHORE_METRICS_BIND".to_owned(), bind)));
+        Ward { name: name.to_owned(), arguments: vec![name.to_owned()], environment }
+    };
+    let mut wards = vec![ward("api", 0), ward("scheduler", 1)];
     for number in 1..=workers {
-        let mut ward = ward("worker");
+        let mut ward = ward("worker", number.saturating_add(1));
         if workers > 1 {
             ward.name = format!("worker {number}");
             ward.arguments.extend(["--name".to_owned(), format!("{}-{number}", config.worker.name())]);
@@ -216,6 +219,19 @@ fn wards_of(config: &Config, workers: u16, record: &Record) -> Vec<Ward> {
         wards.push(ward);
     }
     wards
+}
+
+/// Where a process listens for Prometheus: on the port that was asked for, or as many behind it as processes are before this one. Port 0
+/// is a free one for each.
+fn metrics_bind(config: &Config, place: u16) -> Option<String> {
+    let bind = config.metrics.bind.as_deref()?;
+    let moved = bind.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    // What is no address is said by whoever listens.
+    Some(
+        moved
+            .filter(|(_, port)| *port > 0)
+            .map_or_else(|| bind.to_owned(), |(host, port)| format!("{host}:{}", port.saturating_add(place))),
+    )
 }
 
 /// Says hello when the system can be used.

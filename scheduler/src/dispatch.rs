@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::{
     audit::{Audit, Away},
     leader::Leader,
+    metrics::{PUSHED_LATE, REBUILDS},
 };
 
 /// Rows are read and pushed in batches of so many.
@@ -159,6 +160,7 @@ impl Dispatch {
         forget_gone(leader).await?;
         if leader.queue.end_rebuild(rebuild).await? {
             self.new = at;
+            REBUILDS.one();
             info!(tasks, running, took_ms = began.elapsed().as_millis(), "built the index of the queue anew");
         }
         Ok(())
@@ -169,6 +171,7 @@ impl Dispatch {
         loop {
             let (ready, next) = leader.store.queued(self.new, PUSHED, BATCH).await?;
             for (queue, missing) in missing(leader, &ready).await? {
+                PUSHED_LATE.add(missing.len() as u64);
                 info!(queue, tasks = missing.len(), "pushed queued tasks that Redis did not have");
                 leader.queue.push(&missing).await?;
             }

@@ -4,6 +4,7 @@ pub mod audit;
 mod dispatch;
 mod leader;
 mod leftovers;
+mod metrics;
 mod reap;
 mod retain;
 mod scheduler;

@@ -3,7 +3,7 @@
 use jobs_store::StoreError;
 use tracing::warn;
 
-use crate::leader::Leader;
+use crate::{leader::Leader, metrics};
 
 /// At most so many tasks are taken back in one statement.
 const BATCH: u32 = 1_000;
@@ -12,6 +12,7 @@ const BATCH: u32 = 1_000;
 pub(crate) async fn end_silent_workers(leader: &Leader) -> Result<(), StoreError> {
     let workers = leader.store.end_silent_workers(leader.lease).await?;
     if workers > 0 {
+        metrics::WORKERS_LOST.add(workers);
         warn!(workers, "workers were silent for longer than their lease");
     }
     Ok(())
@@ -26,6 +27,7 @@ pub(crate) async fn take_back(leader: &Leader) -> Result<u64, StoreError> {
             return Ok(count);
         }
         count += reaped.count() as u64;
+        metrics::TAKEN_BACK.add(reaped.count() as u64);
         warn!(ready = reaped.ready.len(), ended = reaped.ended.len(), "took back the tasks of workers that are gone");
         leader.push(&reaped.ready).await;
         let changed = reaped.ready.iter().map(|ready| ready.task).chain(reaped.ended.iter().map(|(task, _)| *task));

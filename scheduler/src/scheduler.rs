@@ -9,7 +9,7 @@ use jobs_runtime::{config::Config, shutdown::Shutdown};
 use jobs_store::{Store, StoreConfig};
 use tracing::{info, warn};
 
-use crate::leader::Leader;
+use crate::{leader::Leader, metrics};
 
 /// Runs a scheduler until `shutdown`.
 ///
@@ -28,6 +28,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let queue = Queue::open(redis_url, &config.redis.prefix).context("read REDIS_URL")?;
     queue.warn_of_eviction();
     let artifacts = Artifacts::open(&config.artifacts_url()).context("open the artifact store")?;
+    if let Some(bind) = &config.metrics.bind {
+        let store = store.clone();
+        let listening = jobs_metrics::listen(bind, shutdown.hard.clone(), move || metrics::page(&store));
+        listening.await.with_context(|| format!("listen for metrics on {bind}"))?;
+    }
     let work = async {
         loop {
             let error = match store.lead().await {
@@ -42,6 +47,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
                         tick: config.scheduler.tick,
                     };
                     // On the heap: it does several things at once.
+                    let _leading = metrics::LEADING.raise();
                     Box::pin(leader.lead(leadership)).await
                 }
                 Err(error) => error,

@@ -7,7 +7,10 @@ use jobs_store::{Channel, Listener, Pulse, StoreError};
 use tokio::{sync::watch, time::Instant};
 use tracing::info;
 
-use crate::leader::Leader;
+use crate::{
+    leader::Leader,
+    metrics::{DUE, EXPIRED},
+};
 
 /// At most so many tasks move in one statement.
 const BATCH: u32 = 2_000;
@@ -59,6 +62,7 @@ impl<'a> Timer<'a> {
             if ready.is_empty() {
                 return Ok(());
             }
+            DUE.add(ready.len() as u64);
             self.leader.push(&ready).await;
             self.leader.announce(&ready.iter().map(|ready| ready.task).collect::<Vec<TaskId>>()).await;
         }
@@ -70,6 +74,7 @@ impl<'a> Timer<'a> {
             if expired.is_empty() {
                 return Ok(());
             }
+            EXPIRED.add(expired.len() as u64);
             info!(tasks = expired.len(), "expired: their deadline passed before they could start");
             self.leader.announce(&expired).await;
         }

@@ -10,6 +10,7 @@ use serde_json::json;
 const SOON: Duration = Duration::from_secs(20);
 
 /// A number that the environment sets, to run a test at its full size.
+#[expect(clippy::disallowed_methods, reason = "how large a test is, is no setting of the programs")]
 fn size(variable: &str, usual: u64) -> u64 {
     std::env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(usual)
 }

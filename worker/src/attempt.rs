@@ -24,6 +24,7 @@ use crate::{
     held::Held,
     host::Host,
     limits::Limits,
+    metrics::Meter,
     recorder::{End, Recorder},
     reporter::Reporter,
     scratch::Scratch,
@@ -104,15 +105,21 @@ impl Attempts {
         async {
             // The history of the task says it all; a line for each of thousands a second costs more than the attempt.
             debug!("started");
-            let began = Instant::now();
+            let meter = Meter::of(&queue, &claim.kind);
+            let (running, began) = (meter.running.raise(), Instant::now());
+            meter.begin(claim.waited);
             let ended = self.attempt(&claimed).await;
+            let took = began.elapsed();
+            drop(running);
             let counted = Counted::new(claim, &queue);
             if ended.is_natural() {
-                self.tally.ran(&counted, claim.waited, began.elapsed());
+                self.tally.ran(&counted, claim.waited, took);
             }
             let speaker = (claimed.life.id, claim.task, claim.epoch);
             self.reporter.flush(speaker, &claimed.life.over).await;
-            let Some(finish) = verdict(claim, ended, self.limits) else {
+            let finish = verdict(claim, ended, self.limits);
+            meter.end(finish.as_ref().map(|finish| finish.event), took);
+            let Some(finish) = finish else {
                 self.held.remove(claim.task, claim.epoch);
                 warn!("abandoned: the lease has ended");
                 return;

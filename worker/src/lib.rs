@@ -14,6 +14,7 @@ mod lane;
 mod life;
 mod limits;
 pub mod media;
+mod metrics;
 mod quarantine;
 mod recorder;
 mod reporter;

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::{audit::Audit, held::Held};
+use crate::{audit::Audit, held::Held, metrics::LEASES_LOST};
 
 /// So long a server that refuses connections is taken for one that is down for everybody.
 const REFUSED_MAX: Duration = Duration::from_secs(60);
@@ -99,6 +99,7 @@ async fn beat(
         live(&config, &store, &life, registered, &held, &nudge, &stop).await;
         lives.send_replace(None);
         if !stop.is_cancelled() {
+            LEASES_LOST.one();
             life.over.cancel();
             // Goodbye lets others start what we hold: first it has to have stopped here.
             tokio::time::sleep(crate::attempt::FENCED_GRACE + Duration::from_millis(100)).await;

@@ -15,6 +15,7 @@ use crate::{
     courier::{Courier, Errand},
     held::Held,
     life::is_passing,
+    metrics::{FENCED, RECORDING},
     tally::{Counted, Tally},
     unfenced,
 };
@@ -100,6 +101,7 @@ async fn record(
     worker: WorkerId,
     ends: Vec<(Origin, Finish)>,
 ) {
+    let _recording = RECORDING.raise_by(ends.len());
     let (origins, finishes): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
     let finished = match finish(store, worker, &finishes).await {
         Ok(finished) => finished,
@@ -118,6 +120,7 @@ async fn record(
     }
     for (finish, recorded) in finishes.iter().zip(&finished.recorded) {
         if *recorded == Recorded::Fenced {
+            FENCED.one();
             warn!(task.id = %finish.task, epoch = finish.epoch, event = finish.event.name(), "fenced: the attempt was not ours any more");
         }
     }

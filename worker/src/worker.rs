@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use anyhow::Context;
 use jobs_core::{Engines, Registry};
 use jobs_runtime::{config::Config, shutdown::Shutdown};
 use tokio::task::JoinSet;
@@ -11,6 +12,7 @@ use tracing::{info, warn};
 use crate::{
     control::{self, Control, GOODBYE, Registration, STOPPING},
     lane::Lane,
+    metrics,
     quarantine::Quarantine,
     source::QueueSource,
 };
@@ -28,6 +30,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         only: None,
     };
     let control = Control::start(&config, registry, engines, registration)?;
+    if let Some(bind) = &config.metrics.bind {
+        let store = control.store.clone();
+        let listening = jobs_metrics::listen(bind, shutdown.hard.clone(), move || metrics::page(&store));
+        listening.await.with_context(|| format!("listen for metrics on {bind}"))?;
+    }
     let quarantine = Quarantine::new(control.store.clone(), config.worker.name(), shutdown.clone());
     let mut lanes = JoinSet::new();
     for (name, slots) in queues {

@@ -4,12 +4,13 @@ use std::{convert::Infallible, sync::Arc, time::Duration, vec};
 
 use bytes::Bytes;
 use futures::{Stream, stream};
+use jobs_metrics::Raised;
 use jobs_queue::Watch;
 use jobs_store::StoreError;
 use tokio::time::sleep;
 
 use super::{Feed, Told};
-use crate::{app::Shared, links::Links};
+use crate::{app::Shared, links::Links, metrics::STREAMS};
 
 /// A stream is never silent for longer: by then a comment says that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -28,6 +29,7 @@ struct Follower {
     after: i64,
     ready: vec::IntoIter<Told>,
     is_over: bool,
+    _open: Raised<'static>,
 }
 
 /// The events behind number `after`, up to `done`; or until the process stops.
@@ -38,7 +40,16 @@ pub(crate) fn events(
     links: Links,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
     let watch = feed.watch();
-    let follower = Follower { app, feed, watch, links, after, ready: Vec::new().into_iter(), is_over: false };
+    let follower = Follower {
+        app,
+        feed,
+        watch,
+        links,
+        after,
+        ready: Vec::new().into_iter(),
+        is_over: false,
+        _open: STREAMS.raise(),
+    };
     stream::unfold(follower, |mut follower| async move {
         let frame = follower.next().await?;
         Some((Ok(frame), follower))

@@ -33,7 +33,7 @@ use redis::{
 };
 
 use crate::{
-    script,
+    metrics, script,
     taken::{Taken, Turn},
 };
 
@@ -43,11 +43,18 @@ pub(crate) const BATCH: usize = 500;
 /// Redis is not available, or its answer makes no sense. Try again later, or go on without.
 #[derive(Debug, thiserror::Error)]
 #[error("Redis is not available")]
-pub struct QueueError(#[from] redis::RedisError);
+pub struct QueueError(#[source] redis::RedisError);
 
 impl QueueError {
     pub(crate) fn io(kind: std::io::ErrorKind) -> Self {
-        Self(std::io::Error::from(kind).into())
+        redis::RedisError::from(std::io::Error::from(kind)).into()
+    }
+}
+
+impl From<redis::RedisError> for QueueError {
+    fn from(error: redis::RedisError) -> Self {
+        metrics::count(&error);
+        Self(error)
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Config {
     pub kinds: BTreeMap<String, KindConfig>,
     /// How long what has ended is kept.
     pub retention: RetentionConfig,
+    /// Where what is counted can be read.
+    pub metrics: MetricsConfig,
     /// What is logged, and how it looks.
     pub log: LogConfig,
 }
@@ -145,6 +147,13 @@ pub struct RetentionConfig {
     pub canceled: Option<Duration>,
     /// Those that expired.
     pub expired: Option<Duration>,
+}
+
+/// Where what is counted can be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricsConfig {
+    /// The address of a listener without authentication, or nothing for none.
+    pub bind: Option<String>,
 }
 
 /// What is logged, and how it looks.

@@ -17,7 +17,7 @@ use sqlx::{
 };
 use tokio::time::error::Elapsed;
 
-use crate::StoreError;
+use crate::{StoreError, metrics::CONNECTS};
 
 /// Runs one statement: `run!(store, sqlx::query!(…), fetch_all)`.
 macro_rules! run {
@@ -105,6 +105,10 @@ impl Store {
                 let younger = last_break.is_none_or(|at| meta.age < at.elapsed());
                 Box::pin(async move { Ok(younger) })
             })
+            .after_connect(|_, _| {
+                CONNECTS.one();
+                Box::pin(async { Ok(()) })
+            })
             .idle_timeout(Duration::from_secs(300))
             .connect_lazy_with(options.clone());
         // The server gives up first, and says so; this bound is for a server that says nothing any more.
@@ -130,6 +134,12 @@ impl Store {
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         run!(self, sqlx::query_scalar!("SELECT 1 AS one"), fetch_one).map(drop)
+    }
+
+    /// How many connections there are, how many of them do nothing, and how many there may be.
+    pub(crate) fn connections(&self) -> (u32, u32, u32) {
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
+        (self.pool.size(), idle, self.pool.options().get_max_connections())
     }
 
     /// Closes all connections after their statements.

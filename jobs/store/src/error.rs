@@ -2,6 +2,8 @@
 
 use jobs_core::{TaskId, state::Refused};
 
+use crate::metrics::{REFUSED, UNAVAILABLE};
+
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -32,6 +34,7 @@ impl StoreError {
     }
 
     pub(crate) fn silent() -> Self {
+        UNAVAILABLE.one();
         let source = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer from Postgres").into();
         Self::Unavailable { refused: false, source }
     }
@@ -58,6 +61,18 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        let error = Self::sort(error);
+        if error.is_unavailable() {
+            UNAVAILABLE.one()
+        } else {
+            REFUSED.one()
+        }
+        error
+    }
+}
+
+impl StoreError {
+    fn sort(error: sqlx::Error) -> Self {
         use std::io::ErrorKind::{ConnectionRefused, NotFound};
         match &error {
             sqlx::Error::Io(cause) => {

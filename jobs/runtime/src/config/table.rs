@@ -1,8 +1,8 @@
 //! The table of all settings: name, default, help, and where the value goes.
 
 use super::{
-    ApiConfig, Config, DatabaseConfig, LogConfig, LogFormat, RedisConfig, RetentionConfig, SchedulerConfig,
-    WorkerConfig, parse_rate_limits,
+    ApiConfig, Config, DatabaseConfig, LogConfig, LogFormat, MetricsConfig, RedisConfig, RetentionConfig,
+    SchedulerConfig, WorkerConfig, parse_rate_limits,
     value::{self, Value},
 };
 use std::time::Duration;
@@ -155,6 +155,12 @@ pub static SETTINGS: &[Setting] = &[
     setting("retention.failed", "", to!(retention.failed), "how long tasks are kept that failed (default: for ever)"),
     setting("retention.canceled", "", to!(retention.canceled), "how long canceled tasks are kept (default: for ever)"),
     setting("retention.expired", "", to!(retention.expired), "how long expired tasks are kept (default: for ever)"),
+    setting(
+        "metrics.bind",
+        "",
+        to!(metrics.bind),
+        "address of a listener for Prometheus, without keys (default: none)",
+    ),
     setting("log.format", "auto", to!(log.format), "auto (pretty on a terminal, else JSON), pretty or json"),
     setting("log.level", "info,sqlx=warn,apalis_core=warn", to!(log.level), "a level, or directives (RUST_LOG wins)"),
 ];
@@ -255,6 +261,7 @@ fn blank() -> Config {
         scheduler: SchedulerConfig { tick: none },
         kinds: std::collections::BTreeMap::new(),
         retention: RetentionConfig::default(),
+        metrics: MetricsConfig { bind: None },
         log: LogConfig { format: LogFormat::Auto, level: String::new() },
     }
 }

@@ -1,0 +1,39 @@
+//! What a scheduler counts of itself.
+
+use jobs_metrics::{Counter, Gauge, Page, process};
+use jobs_store::Store;
+
+/// 1 while this one leads.
+pub(crate) static LEADING: Gauge = Gauge::new();
+/// Workers whose lease ended without a goodbye.
+pub(crate) static WORKERS_LOST: Counter = Counter::new();
+/// Tasks that such workers held.
+pub(crate) static TAKEN_BACK: Counter = Counter::new();
+/// Tasks that became due.
+pub(crate) static DUE: Counter = Counter::new();
+/// Tasks whose deadline passed before they could start.
+pub(crate) static EXPIRED: Counter = Counter::new();
+/// Queued tasks that Redis did not have.
+pub(crate) static PUSHED_LATE: Counter = Counter::new();
+/// Times that the index in Redis was built anew.
+pub(crate) static REBUILDS: Counter = Counter::new();
+
+/// What there is to read of this scheduler.
+pub(crate) fn page(store: &Store) -> Page {
+    let mut page = Page::default();
+    process(&mut page, env!("CARGO_PKG_VERSION"), "scheduler");
+    store.expose(&mut page);
+    jobs_queue::expose(&mut page);
+    page.gauge("longshore_scheduler_leading", "1 while this scheduler leads; of all of them one does.", &LEADING);
+    for (name, help, counter) in [
+        ("longshore_workers_lost_total", "Workers whose lease ended without a goodbye.", &WORKERS_LOST),
+        ("longshore_tasks_taken_back_total", "Tasks that were held by workers that are gone.", &TAKEN_BACK),
+        ("longshore_tasks_due_total", "Tasks whose time came: of a schedule, a delay or a retry.", &DUE),
+        ("longshore_tasks_expired_total", "Tasks whose deadline passed before they could start.", &EXPIRED),
+        ("longshore_tasks_pushed_late_total", "Queued tasks that Redis did not have and got.", &PUSHED_LATE),
+        ("longshore_index_rebuilds_total", "Times that the index in Redis was built anew.", &REBUILDS),
+    ] {
+        page.counter(name, help, counter);
+    }
+    page
+}

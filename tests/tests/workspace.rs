@@ -41,20 +41,29 @@ fn users<'a>(graph: &'a Graph, name: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn the_core_knows_nobody_and_does_no_io() {
+fn what_is_pure_knows_nobody_and_does_no_io() {
     let graph = graph();
-    assert_eq!(ours(&graph, "jobs-core"), BTreeSet::new());
-    for io in ["tokio", "sqlx", "redis", "reqwest", "axum", "object_store", "rustix"] {
-        assert!(!graph["jobs-core"].contains(io), "jobs-core uses {io}");
+    for pure in ["jobs-core", "jobs-schedules"] {
+        assert_eq!(ours(&graph, pure), BTreeSet::new());
+        for io in ["tokio", "sqlx", "redis", "reqwest", "axum", "object_store", "rustix"] {
+            assert!(!graph[pure].contains(io), "{pure} uses {io}");
+        }
     }
 }
 
 #[test]
 fn kinds_store_queue_artifacts_and_engines_do_not_know_each_other() {
     let graph = graph();
-    for package in
-        ["jobs-kinds", "jobs-outbound", "jobs-prices", "jobs-store", "jobs-queue", "jobs-artifacts", "engine-media"]
-    {
+    for package in [
+        "jobs-kinds",
+        "jobs-outbound",
+        "jobs-prices",
+        "jobs-schedules",
+        "jobs-store",
+        "jobs-queue",
+        "jobs-artifacts",
+        "engine-media",
+    ] {
         let used = ours(&graph, package);
         assert!(used.is_subset(&BTreeSet::from(["jobs-core", "jobs-metrics"])), "{package} uses {used:?}");
     }
@@ -79,6 +88,7 @@ fn nobody_depends_on_what_stands_above() {
             "jobs-prices",
             "jobs-queue",
             "jobs-runtime",
+            "jobs-schedules",
             "jobs-store",
             "engine-media",
         ],

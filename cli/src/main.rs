@@ -16,6 +16,10 @@ use clap::{Parser, Subcommand};
 
 use client::ClientCommand;
 
+// The servers make and drop many small things on many threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Self-hosted background jobs: an HTTP API that accepts slow work at once, workers that do it
 #[derive(Debug, Parser)]
 #[command(name = "longshore", version, after_help = EXAMPLES, max_term_width = 100)]

@@ -161,7 +161,7 @@ pub(crate) fn running(
     let by_others = measured.and_then(|measured| measured.run.expected_left(elapsed));
     let by_itself = progress.filter(|(percent, _)| *percent >= 1.0).and_then(|(percent, said_at)| {
         let took = Duration::try_from(said_at - started_at).ok()?;
-        let done = f64::from(percent.min(100.0) / 100.0);
+        let done = f64::from(percent.min(100.0)) / 100.0;
         let left = took.as_secs_f64() * (1.0 - done) / done;
         // It has gone on since it said so.
         let since = (now - said_at).as_seconds_f64().max(0.0);
@@ -276,7 +276,7 @@ mod tests {
         let start = datetime!(2026-01-02 03:04:05 UTC);
         let now = start + Duration::from_secs(20);
         let measured = Measured { wait: times(&[2_000; 20]), run: times(&[60_000; 20]) };
-        let seconds = |pace: &Pace| left(pace, Some(&measured), now).unwrap().as_secs();
+        let seconds = |pace: &Pace| left(pace, Some(&measured), now).unwrap().as_secs_f64().round() as u64;
         assert!((35..45).contains(&seconds(&Pace::Running(start, None))));
         // Half of it after 10 s; that was 10 s ago.
         assert_eq!(seconds(&Pace::Running(start, Some((50.0, start + Duration::from_secs(10))))), 0);

@@ -128,10 +128,10 @@ async fn a_hundred_thousand_tasks_are_canceled_while_the_server_answers_others()
 async fn a_task_that_is_deleted_leaves_nothing_behind() {
     let system = System::with_worker("default=4").await;
     let client = &system.client;
-    let id = client.submit("echo", json!({ "log_lines": 3, "sleep_ms": 300 }), json!({})).await;
+    let id = client.submit("echo", json!({ "log_lines": 3, "sleep_ms": 2_000 }), json!({})).await;
     assert_eq!(delete(client, &id).await.expect(409).code(), "not_ended");
-    client.wait(&id, "succeeded", SOON).await;
-    // As an attempt leaves it that makes a film.
+    client.wait(&id, "running", SOON).await;
+    // As an attempt does it that makes a film.
     let folder = system.dir().join("artifacts").join(&id).join("1");
     std::fs::create_dir_all(&folder).expect("a folder");
     std::fs::write(folder.join("film.mp4"), "frames").expect("a file");
@@ -143,6 +143,7 @@ async fn a_task_that_is_deleted_leaves_nothing_behind() {
             VALUES ('{uuid}', 1, 'film.mp4', 'video/mp4', 6, 'x')"
         ))
         .await;
+    client.wait(&id, "succeeded", SOON).await;
     assert_eq!(client.task(&id).await["artifacts"][0]["name"], "film.mp4");
 
     assert!(delete(client, &id).await.expect(204).bytes.is_empty());

@@ -107,6 +107,7 @@ async fn a_task_starts_when_all_that_it_waits_for_have_succeeded() {
     system.holds(&[first, second, last, late, slow, timed]).await;
 }
 
+#[expect(clippy::disallowed_methods, reason = "clients have clocks of their own")]
 #[tokio::test]
 async fn what_waits_in_vain_is_canceled_with_the_reason_and_so_is_what_waits_for_it() {
     let system = System::with_worker("default=4").await;

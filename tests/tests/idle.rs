@@ -48,6 +48,12 @@ async fn an_idle_system_beats_its_hearts_and_does_nothing_else() {
     // Not untouched: idle again after it had work, with a client that waits.
     let id = system.client.submit("echo", json!({ "sleep_ms": 100 }), json!({})).await;
     system.client.wait(&id, "succeeded", SOON).await;
+    // Its worker writes down how that went, once.
+    let written = "SELECT (SELECT count(*) FROM outcomes) * (SELECT count(*) FROM measured_times)";
+    eventually("what was measured is written down", SOON, async || {
+        (system.database.count(written).await > 0).then_some(())
+    })
+    .await;
     let mut redis = system.redis().await;
     let mut before = commands(&mut redis).await;
     eventually("Redis is silent", SOON, async || {

@@ -96,6 +96,8 @@ impl Quarantine {
         Command::new(std::env::current_exe()?)
             .args(["worker", "--name", &self.name, "--only", &task.to_string(), "--life", &life.to_string()])
             .env(SUPERVISED, "1")
+            // Its memory is limited, and what the allocator takes ahead would count.
+            .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
             // It ends when our end is closed, which the kernel does however we die.
             .stdin(Stdio::piped())
             // Ctrl-C on our terminal is for us: we stop it in order.

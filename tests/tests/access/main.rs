@@ -43,11 +43,9 @@ impl Operation {
     /// The scopes that it needs; `None` when it can be asked without a key.
     fn scopes(&self) -> Option<Vec<&str>> {
         let choices = self.described["security"].as_array().unwrap_or_else(|| panic!("{self}: no word about keys"));
-        if choices.iter().any(|choice| choice.as_object().is_some_and(serde_json::Map::is_empty)) {
-            return None;
-        }
-        let names = choices.iter().filter_map(|choice| choice["key"].as_array()).flatten();
-        Some(names.filter_map(Value::as_str).collect())
+        // One that takes another proof as well asks for a key where it finds none.
+        let keys: Vec<_> = choices.iter().filter_map(|choice| choice["key"].as_array()).collect();
+        (!keys.is_empty()).then(|| keys.into_iter().flatten().filter_map(Value::as_str).collect())
     }
 
     /// Its path with the same word for every name in it.

@@ -11,13 +11,13 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use jobs_core::{Event, NewTask, ProjectId, RetryPolicy, TaskId, WorkerId};
+use jobs_core::{Event, NewTask, TaskId, WorkerId};
 use jobs_runtime::{PrivateServers, servers::ServerOptions};
 use jobs_store::{
     Store, StoreConfig,
     transition::{Claim, Finish},
 };
-use serde_json::{Map, value::RawValue};
+use serde_json::value::RawValue;
 use sqlx::{AssertSqlSafe, Executor as _, PgPool};
 
 struct Arguments {
@@ -190,26 +190,11 @@ async fn measure(
 
 fn task() -> NewTask {
     NewTask {
-        id: TaskId::new(),
-        project: ProjectId::DEFAULT,
-        kind: "echo".into(),
-        queue: "default".into(),
-        group: "default".into(),
-        priority: 0,
-        input: RawValue::from_string(r#"{"message": "what was asked for"}"#.into()).unwrap_or_default(),
-        max_attempts: 3,
-        retry: RetryPolicy::default(),
-        timeout: Duration::from_secs(60),
-        start: None,
-        deadline: None,
-        tags: Vec::new(),
-        metadata: Map::new(),
         request_id: Some("req_0197a1b2c3d47e5f8091a2b3c4d5e6f7".into()),
-        idempotency: None,
-        depends_on: Vec::new(),
-        coalesce: None,
-        replayed_from: None,
-        head: None,
+        ..NewTask::plain(
+            "echo",
+            RawValue::from_string(r#"{"message": "what was asked for"}"#.into()).unwrap_or_default(),
+        )
     }
 }
 

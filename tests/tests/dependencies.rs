@@ -5,39 +5,21 @@ use std::time::{Duration, Instant};
 use e2e::{Database, Servers, System, eventually};
 use futures::future::join_all;
 use jobs_core::{
-    Event, NewTask, ProjectId, RetryPolicy, State, TaskId, WorkerId,
+    Event, NewTask, ProjectId, State, TaskId, WorkerId,
     task::{Coalesce, Start},
 };
 use jobs_store::{
     Store, StoreError,
     transition::{Act, Finish, Selection, Submitted},
 };
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 
 const SOON: Duration = Duration::from_secs(30);
 
 fn task(depends_on: &[TaskId]) -> NewTask {
     NewTask {
-        id: TaskId::new(),
-        project: ProjectId::DEFAULT,
-        kind: "echo".into(),
-        queue: "default".into(),
-        group: "default".into(),
-        priority: 0,
-        input: RawValue::from_string("{}".into()).expect("JSON"),
-        max_attempts: 3,
-        retry: RetryPolicy::default(),
-        timeout: Duration::from_secs(60),
-        start: None,
-        deadline: None,
-        tags: Vec::new(),
-        metadata: Map::new(),
-        request_id: None,
-        idempotency: None,
         depends_on: depends_on.to_vec(),
-        coalesce: None,
-        replayed_from: None,
-        head: None,
+        ..NewTask::plain("echo", RawValue::from_string("{}".into()).expect("JSON"))
     }
 }
 

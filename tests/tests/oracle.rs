@@ -3,34 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use e2e::{Database, Execution, Executions, Fault, Servers, contradictions, faults};
-use jobs_core::{Event, NewTask, ProjectId, RetryPolicy, TaskId, WorkerId};
+use jobs_core::{Event, NewTask, TaskId, WorkerId};
 use jobs_store::transition::Finish;
-use serde_json::{Map, value::RawValue};
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 fn task() -> NewTask {
-    NewTask {
-        id: TaskId::new(),
-        project: ProjectId::DEFAULT,
-        kind: "echo".into(),
-        queue: "default".into(),
-        group: "default".into(),
-        priority: 0,
-        input: RawValue::from_string("{}".into()).expect("JSON"),
-        max_attempts: 3,
-        retry: RetryPolicy::default(),
-        timeout: Duration::from_secs(60),
-        start: None,
-        deadline: None,
-        tags: Vec::new(),
-        metadata: Map::new(),
-        request_id: None,
-        idempotency: None,
-        depends_on: Vec::new(),
-        coalesce: None,
-        replayed_from: None,
-        head: None,
-    }
+    NewTask::plain("echo", RawValue::from_string("{}".into()).expect("JSON"))
 }
 
 #[tokio::test]

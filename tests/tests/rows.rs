@@ -7,39 +7,20 @@ use std::{
 
 use e2e::{Database, Servers, eventually};
 use futures::future::join_all;
-use jobs_core::{
-    Event, GroupKey, GroupSettings, NewTask, Progress, ProjectId, QueueSettings, RetryPolicy, TaskId, WorkerId,
-};
+use jobs_core::{Event, GroupKey, GroupSettings, NewTask, Progress, QueueSettings, TaskId, WorkerId};
 use jobs_store::{
     Report, Store, Word,
     transition::{Claim, Finish},
 };
-use serde_json::{Map, value::RawValue};
+use serde_json::value::RawValue;
 
 const SOON: Duration = Duration::from_secs(20);
 
 fn task(queue: &str, group: &str) -> NewTask {
     NewTask {
-        id: TaskId::new(),
-        project: ProjectId::DEFAULT,
-        kind: "echo".into(),
         queue: queue.into(),
         group: group.into(),
-        priority: 0,
-        input: RawValue::from_string("{}".into()).expect("JSON"),
-        max_attempts: 3,
-        retry: RetryPolicy::default(),
-        timeout: Duration::from_secs(60),
-        start: None,
-        deadline: None,
-        tags: Vec::new(),
-        metadata: Map::new(),
-        request_id: None,
-        idempotency: None,
-        depends_on: Vec::new(),
-        coalesce: None,
-        replayed_from: None,
-        head: None,
+        ..NewTask::plain("echo", RawValue::from_string("{}".into()).expect("JSON"))
     }
 }
 

@@ -8,37 +8,19 @@ use std::{
 use e2e::{Database, Servers};
 use futures::future::join_all;
 use jobs_core::{
-    Event, GroupKey, GroupSettings, LogLevel, NewTask, Progress, ProjectId, RetryPolicy, State, TaskId, WorkerId,
+    Event, GroupKey, GroupSettings, LogLevel, NewTask, Progress, ProjectId, State, TaskId, WorkerId,
     task::{ErrorType, Idempotency, POISON_LOSSES, SUSPECT_LOSSES, Start},
 };
 use jobs_store::{
     Artifact, Beat, Filter, Order, Report, Store, StoreError, Word,
     transition::{Claim, Finish, Recorded, Submitted},
 };
-use serde_json::{Map, value::RawValue};
+use serde_json::value::RawValue;
 
 fn task() -> NewTask {
     NewTask {
-        id: TaskId::new(),
-        project: ProjectId::DEFAULT,
-        kind: "echo".into(),
-        queue: "default".into(),
-        group: "default".into(),
-        priority: 0,
-        input: RawValue::from_string("{}".into()).expect("JSON"),
-        max_attempts: 3,
-        retry: RetryPolicy::default(),
-        timeout: Duration::from_secs(60),
-        start: None,
-        deadline: None,
         tags: vec!["a,b".into(), "{c}".into()],
-        metadata: Map::new(),
-        request_id: None,
-        idempotency: None,
-        depends_on: Vec::new(),
-        coalesce: None,
-        replayed_from: None,
-        head: None,
+        ..NewTask::plain("echo", RawValue::from_string("{}".into()).expect("JSON"))
     }
 }
 

@@ -212,26 +212,15 @@ impl CreateTask {
         let spec = kind.spec();
         let defaults = registry.defaults(spec);
         NewTask {
-            id: TaskId::new(),
             project,
-            kind: spec.name.to_owned(),
             queue: defaults.queue,
-            group: GROUP.to_owned(),
             priority: defaults.priority,
-            input: input.json,
             max_attempts: defaults.max_attempts,
             retry: defaults.retry,
             timeout: defaults.timeout.unwrap_or(input.timeout),
-            start: None,
-            deadline: None,
-            tags: Vec::new(),
-            metadata: Map::new(),
             request_id: Some(request_id.to_owned()),
             idempotency,
-            depends_on: Vec::new(),
-            coalesce: None,
-            replayed_from: None,
-            head: None,
+            ..NewTask::plain(spec.name, input.json)
         }
     }
 }

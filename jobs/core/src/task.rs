@@ -152,6 +152,34 @@ pub struct Task {
 }
 
 impl NewTask {
+    /// A task that asks for nothing but its kind and its input: ready at once, in the queue and the group called `default`, for three
+    /// attempts of a minute.
+    #[must_use]
+    pub fn plain(kind: &str, input: Box<RawValue>) -> Self {
+        Self {
+            id: TaskId::new(),
+            project: ProjectId::DEFAULT,
+            kind: kind.to_owned(),
+            queue: "default".to_owned(),
+            group: "default".to_owned(),
+            priority: 0,
+            input,
+            max_attempts: 3,
+            retry: RetryPolicy::default(),
+            timeout: Duration::from_secs(60),
+            start: None,
+            deadline: None,
+            tags: Vec::new(),
+            metadata: Map::new(),
+            request_id: None,
+            idempotency: None,
+            depends_on: Vec::new(),
+            coalesce: None,
+            replayed_from: None,
+            head: None,
+        }
+    }
+
     /// The group of this task as the index calls it.
     #[must_use]
     pub fn group_key(&self) -> GroupKey {

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use e2e::{Client, Process, System, eventually};
 use futures::{StreamExt as _, stream};
-use jobs_core::{NewTask, ProjectId, RetryPolicy, TaskId, task::Start};
+use jobs_core::{NewTask, task::Start};
 use reqwest::Method;
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 
 const SOON: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_secs(120);
@@ -65,28 +65,7 @@ async fn submit_many(client: &Client, count: usize, input: &Value) -> Vec<String
 
 /// A task as the API stores it, for tests that need more of them than they want to wait for.
 fn new_task(start: Option<Start>) -> NewTask {
-    NewTask {
-        id: TaskId::new(),
-        project: ProjectId::DEFAULT,
-        kind: "echo".into(),
-        queue: "default".into(),
-        group: "default".into(),
-        priority: 0,
-        input: RawValue::from_string("{}".into()).expect("JSON"),
-        max_attempts: 3,
-        retry: RetryPolicy::default(),
-        timeout: Duration::from_secs(60),
-        start,
-        deadline: None,
-        tags: Vec::new(),
-        metadata: Map::new(),
-        request_id: None,
-        idempotency: None,
-        depends_on: Vec::new(),
-        coalesce: None,
-        replayed_from: None,
-        head: None,
-    }
+    NewTask { start, ..NewTask::plain("echo", RawValue::from_string("{}".into()).expect("JSON")) }
 }
 
 /// Checks that no process has ended.

@@ -7,14 +7,14 @@ use std::{
 
 use e2e::{Database, eventually};
 use jobs_core::{
-    Event, LogLevel, NewTask, Progress, ProjectId, RetryPolicy, TaskId, WorkerId,
+    Event, LogLevel, NewTask, Progress, ProjectId, TaskId, WorkerId,
     task::{Idempotency, SUSPECT_LOSSES, Start},
 };
 use jobs_store::{
     Report, Store, StoreError, Word,
     transition::{Finish, Submitted},
 };
-use serde_json::{Map, value::RawValue};
+use serde_json::value::RawValue;
 
 use crate::reference::{Answer, Call, Entry, Reference, Row};
 
@@ -197,27 +197,12 @@ impl<'a> Subject<'a> {
         waits.sort_unstable();
         waits.dedup();
         let new = NewTask {
-            id: TaskId::new(),
-            project: ProjectId::DEFAULT,
-            kind: "echo".into(),
-            queue: "default".into(),
-            group: "default".into(),
-            priority: 0,
-            input: RawValue::from_string("{}".into()).expect("JSON"),
-            max_attempts: 3,
-            retry: RetryPolicy::default(),
-            timeout: Duration::from_secs(60),
             start: later.then_some(Start::After(LATER)),
             deadline: deadline.then_some(time::macros::datetime!(2100-01-01 0:00 UTC)),
-            tags: Vec::new(),
-            metadata: Map::new(),
-            request_id: None,
             depends_on: waits.into_iter().map(|other| self.tasks[other]).collect(),
-            coalesce: None,
-            replayed_from: None,
-            head: None,
             idempotency: key
                 .map(|(key, fingerprint)| Idempotency { key: key.to_string(), fingerprint: vec![fingerprint] }),
+            ..NewTask::plain("echo", RawValue::from_string("{}".into()).expect("JSON"))
         };
         let id = new.id;
         match self.store.submit(&[new]).await.expect("submit").remove(0) {

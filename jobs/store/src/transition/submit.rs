@@ -3,16 +3,13 @@
 use std::collections::HashMap;
 
 use jobs_core::{
-    NewTask, ProjectId, Task, TaskId,
+    NewTask, ProjectId, State, Task, TaskId,
     task::{Coalesce, Start},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{
-    Channel, Store, StoreError,
-    row::{TaskRow, millis},
-};
+use crate::{Channel, Store, StoreError, row::millis};
 
 /// So often a submission is tried while others of the same work come and go.
 const SHARE_TRIES: u32 = 10;
@@ -35,13 +32,23 @@ pub enum Submitted {
     Forgotten,
 }
 
-/// A checked query that stores tasks. `$asked` are more arrays of what was asked for and `$names` their names; `$links` is looked up
-/// beforehand, and `$source` are those that can be stored; `$begin` says which begin in another state than usual; `$after` happens
-/// in the same commit; `$columns` and `$values` are what else is stored of each.
+/// What Postgres decides of a task that it stores. All the rest is as it was asked for, and need not be sent back.
+struct Stored {
+    id: Uuid,
+    state: String,
+    created_at: OffsetDateTime,
+    due_at: Option<OffsetDateTime>,
+    queued_at: Option<OffsetDateTime>,
+}
+
+/// A checked query that stores the tasks of `$new`, a [`Columns`], and gives [`Stored`]. `$asked` are more arrays of what was asked
+/// for and `$names` their names; `$links` is looked up beforehand, and `$source` are those that can be stored; `$begin` says which
+/// begin in another state than usual; `$after` happens in the same commit; `$columns` and `$values` are what else is stored of each.
 macro_rules! insert_query {
-    ($asked:tt, $names:tt, $links:tt, $source:tt, $begin:tt, $after:tt, $columns:tt, $values:tt, $($arg:expr),+ $(,)?) => {
-        task_query!(
-            [r#"WITH timed AS (
+    ($new:expr, $asked:tt, $names:tt, $links:tt, $source:tt, $begin:tt, $after:tt, $columns:tt, $values:tt $(, $arg:expr)* $(,)?) => {
+        sqlx::query_as!(
+            Stored,
+            r#"WITH timed AS (
                 SELECT *, CASE WHEN start_after_ms IS NULL THEN start_at
                     ELSE now() + start_after_ms * interval '1 millisecond' END AS due
                 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::int[],
@@ -65,9 +72,27 @@ macro_rules! insert_query {
                 ARRAY[moment(1, 'submit', state, 0, 0)]" + $values + "
             FROM fresh
             ON CONFLICT (id) DO NOTHING
-            RETURNING"],
-            "",
-            $($arg),+
+            RETURNING id, state, created_at, due_at, queued_at",
+            &$new.ids,
+            &$new.kinds,
+            &$new.queues,
+            &$new.groups,
+            &$new.priorities,
+            &$new.inputs,
+            &$new.max_attempts,
+            &$new.retries,
+            &$new.timeouts,
+            &$new.starts_at as &[Option<OffsetDateTime>],
+            &$new.starts_after as &[Option<i64>],
+            &$new.deadlines as &[Option<OffsetDateTime>],
+            &$new.tags,
+            &$new.metadata,
+            &$new.requests as &[Option<String>],
+            &$new.keys as &[Option<String>],
+            &$new.fingerprints as &[Option<Vec<u8>>],
+            &$new.heads as &[Option<Uuid>],
+            &$new.projects,
+            $($arg),*
         )
     };
 }
@@ -210,50 +235,24 @@ impl Store {
             true => self.insert_linked(&columns, new).await?,
             false => self.insert_plain(&columns).await?,
         };
-        let timed = rows.iter().any(|row| row.state == "scheduled" || row.deadline.is_some());
-        if timed {
+        let mut rows: HashMap<Uuid, Stored> = rows.into_iter().map(|row| (row.id, row)).collect();
+        let mut fresh = HashMap::with_capacity(rows.len());
+        for task in new {
+            if let Some(stored) = rows.remove(&task.id.0) {
+                fresh.insert(task.id.0, stored.task(task)?);
+            }
+        }
+        if fresh.values().any(|task| task.state == State::Scheduled || task.deadline.is_some()) {
             self.tell(Channel::Due, "").await;
         }
-        rows.into_iter().map(|row| Ok((row.id, row.try_into()?))).collect()
+        Ok(fresh)
     }
 
-    async fn insert_plain(&self, columns: &Columns) -> Result<Vec<TaskRow>, StoreError> {
-        run!(
-            self,
-            insert_query!(
-                "",
-                "",
-                "",
-                "timed",
-                "",
-                "",
-                "",
-                "",
-                &columns.ids,
-                &columns.kinds,
-                &columns.queues,
-                &columns.groups,
-                &columns.priorities,
-                &columns.inputs,
-                &columns.max_attempts,
-                &columns.retries,
-                &columns.timeouts,
-                &columns.starts_at as &[Option<OffsetDateTime>],
-                &columns.starts_after as &[Option<i64>],
-                &columns.deadlines as &[Option<OffsetDateTime>],
-                &columns.tags,
-                &columns.metadata,
-                &columns.requests as &[Option<String>],
-                &columns.keys as &[Option<String>],
-                &columns.fingerprints as &[Option<Vec<u8>>],
-                &columns.heads as &[Option<Uuid>],
-                &columns.projects,
-            ),
-            fetch_all
-        )
+    async fn insert_plain(&self, columns: &Columns) -> Result<Vec<Stored>, StoreError> {
+        run!(self, insert_query!(columns, "", "", "", "timed", "", "", "", ""), fetch_all)
     }
 
-    async fn insert_linked(&self, columns: &Columns, new: &[&NewTask]) -> Result<Vec<TaskRow>, StoreError> {
+    async fn insert_linked(&self, columns: &Columns, new: &[&NewTask]) -> Result<Vec<Stored>, StoreError> {
         let ids = |task: &&NewTask| task.depends_on.iter().map(|id| id.0).collect::<Vec<_>>();
         let depends_on: Vec<String> = new.iter().map(|task| json(&ids(task))).collect::<Result<_, _>>()?;
         let shared: Vec<Option<String>> =
@@ -262,6 +261,7 @@ impl Store {
         run!(
             self,
             insert_query!(
+                columns,
                 ", $20::text[], $21::text[], $22::uuid[]",
                 ", depends_on, coalesce_key, replayed_from",
                 // Locked, so that each has ended by now, or whoever ends it finds the mark.
@@ -291,25 +291,6 @@ impl Store {
                 ", NULLIF(ARRAY(SELECT dependency::uuid FROM json_array_elements_text(fresh.depends_on::json) AS dependency), '{}'),
                     coalesce_key, replayed_from, (SELECT NULLIF(count(*), 0) FROM waits WHERE waits.task = fresh.id),
                     EXISTS (SELECT FROM waits WHERE waits.id = fresh.id)",
-                &columns.ids,
-                &columns.kinds,
-                &columns.queues,
-                &columns.groups,
-                &columns.priorities,
-                &columns.inputs,
-                &columns.max_attempts,
-                &columns.retries,
-                &columns.timeouts,
-                &columns.starts_at as &[Option<OffsetDateTime>],
-                &columns.starts_after as &[Option<i64>],
-                &columns.deadlines as &[Option<OffsetDateTime>],
-                &columns.tags,
-                &columns.metadata,
-                &columns.requests as &[Option<String>],
-                &columns.keys as &[Option<String>],
-                &columns.fingerprints as &[Option<Vec<u8>>],
-                &columns.heads as &[Option<Uuid>],
-                &columns.projects,
                 &depends_on,
                 &shared as &[Option<String>],
                 &replayed as &[Option<Uuid>],
@@ -347,6 +328,46 @@ impl Store {
         if let Err(error) = said.await {
             tracing::warn!(error = &error as &dyn std::error::Error, "could not wake the others");
         }
+    }
+}
+
+impl Stored {
+    /// The task as it stands now.
+    fn task(self, new: &NewTask) -> Result<Task, StoreError> {
+        Ok(Task {
+            id: new.id,
+            project: new.project,
+            kind: new.kind.clone(),
+            queue: new.queue.clone(),
+            group: new.group.clone(),
+            priority: new.priority,
+            state: self.state.parse().map_err(StoreError::broken)?,
+            input: new.input.clone(),
+            output: None,
+            error: None,
+            progress: None,
+            progress_at: None,
+            attempt: 0,
+            lost: 0,
+            max_attempts: new.max_attempts,
+            retry: new.retry,
+            timeout: new.timeout,
+            tags: new.tags.clone(),
+            metadata: new.metadata.clone(),
+            depends_on: new.depends_on.clone(),
+            replayed_from: new.replayed_from,
+            request_id: new.request_id.clone(),
+            idempotency_key: new.idempotency.as_ref().map(|idempotency| idempotency.key.clone()),
+            worker: None,
+            created_at: self.created_at,
+            due_at: self.due_at,
+            queued_at: self.queued_at,
+            started_at: None,
+            cancel_requested_at: None,
+            finished_at: None,
+            deadline: new.deadline,
+            seq: 1,
+        })
     }
 }
 

@@ -51,7 +51,7 @@ impl StoreConfig {
         Self {
             url: url.into(),
             pool_size: 10,
-            statement_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(8),
             lock_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(3),
         }
@@ -112,7 +112,7 @@ impl Store {
             .idle_timeout(Duration::from_secs(300))
             .connect_lazy_with(options.clone());
         // The server gives up first, and says so; this bound is for a server that says nothing any more.
-        let limit = config.statement_timeout + Duration::from_secs(2);
+        let limit = config.statement_timeout + Duration::from_secs(1);
         Ok(Self { pool, broke, options, limit })
     }
 

@@ -109,7 +109,7 @@ pub static SETTINGS: &[Setting] = &[
         .also("DATABASE_URL")
         .secret(),
     setting("database.pool_size", "10", to!(database.pool_size), "connections to Postgres of each process"),
-    setting("database.statement_timeout", "10s", to!(database.statement_timeout), "longest run of one statement"),
+    setting("database.statement_timeout", "8s", to!(database.statement_timeout), "longest run of one statement"),
     setting("database.lock_timeout", "5s", to!(database.lock_timeout), "longest wait of a statement for a lock"),
     setting("database.acquire_timeout", "3s", to!(database.acquire_timeout), "longest wait for a free connection"),
     setting("redis.url", "", to!(redis.url), "Redis or Valkey; without it `longshore up` runs a private one")

@@ -1,12 +1,9 @@
 //! The time of day, for what people read: answers carry it, nothing is decided by it.
 
+pub(crate) use jobs_core::instant::{NO_INSTANT, read_instant};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
-use time::{
-    OffsetDateTime, UtcOffset,
-    format_description::{FormatItem, well_known::Rfc3339},
-    macros::format_description,
-};
+use time::{OffsetDateTime, UtcOffset, format_description::FormatItem, macros::format_description};
 
 const WIRE: &[FormatItem<'static>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
@@ -15,17 +12,6 @@ const WIRE: &[FormatItem<'static>] =
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock, for readers only")]
 pub(crate) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
-}
-
-/// What to say of a text that is no time.
-pub(crate) const NO_INSTANT: &str =
-    "must be a time of the years 0000 to 9999 in UTC as in RFC 3339, for example 2026-01-31T12:00:00Z";
-
-/// A time that a client wrote, in UTC. One that leaves the four digits of a year on its way to UTC is none: nothing behind
-/// this could store or write it.
-pub(crate) fn read_instant(text: &str) -> Option<OffsetDateTime> {
-    let instant = OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
-    (0..=9999).contains(&instant.year()).then_some(instant)
 }
 
 /// A time as the wire has it: RFC 3339, UTC, milliseconds.
@@ -75,14 +61,5 @@ mod tests {
         let at = datetime!(2026-01-02 03:04:05.678_9 +02:00);
         assert_eq!(Timestamp(at).to_string(), "2026-01-02T01:04:05.678Z");
         assert_eq!(Timestamp(datetime!(2026-01-02 03:04:05 UTC)).to_string(), "2026-01-02T03:04:05.000Z");
-    }
-
-    #[test]
-    fn a_time_is_read_only_if_its_year_has_four_digits_in_utc() {
-        assert_eq!(read_instant("2026-01-02T03:04:05+02:00"), Some(datetime!(2026-01-02 01:04:05 UTC)));
-        assert_eq!(read_instant("9999-12-31T23:59:59Z"), Some(datetime!(9999-12-31 23:59:59 UTC)));
-        for bad in ["9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00", "2026-01-02", "tomorrow", ""] {
-            assert_eq!(read_instant(bad), None, "{bad}");
-        }
     }
 }

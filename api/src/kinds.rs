@@ -1,11 +1,7 @@
 //! `GET /kinds` and `GET /kinds/{kind}`: the kinds of jobs, and how to submit one.
 
-use std::collections::BTreeMap;
-
-use anyhow::bail;
 use axum::{Json, extract::State};
 use jobs_core::{Registry, RetryPolicy, kind::KindSpec};
-use jobs_runtime::config::{KindConfig, kind_word};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -78,31 +74,6 @@ impl KindView {
             url: links.api(&format!("kinds/{}", spec.name)),
         }
     }
-}
-
-/// The kinds with what an operator set for them.
-pub(crate) fn configured(mut registry: Registry, kinds: &BTreeMap<String, KindConfig>) -> anyhow::Result<Registry> {
-    let names: Vec<&'static str> = registry.iter().map(|kind| kind.spec().name).collect();
-    for (word, config) in kinds {
-        let kind = names.iter().find(|name| kind_word(name) == *word).and_then(|name| registry.get(name)).cloned();
-        let Some(kind) = kind else {
-            bail!("{}: there is no kind of this name; known are {}", config.source, names.join(", "));
-        };
-        let spec = kind.spec();
-        let mut defaults = spec.defaults();
-        let KindConfig { queue, priority, timeout, max_attempts, .. } = config.clone();
-        defaults.queue = queue.unwrap_or(defaults.queue);
-        defaults.priority = priority.unwrap_or(defaults.priority);
-        defaults.timeout = timeout;
-        defaults.max_attempts = max_attempts.unwrap_or(defaults.max_attempts);
-        let retry = &mut defaults.retry;
-        retry.initial_ms = config.retry_initial_ms.unwrap_or(retry.initial_ms);
-        retry.factor = config.retry_factor.unwrap_or(retry.factor);
-        retry.max_ms = config.retry_max_ms.unwrap_or(retry.max_ms);
-        retry.jitter = config.retry_jitter.unwrap_or(retry.jitter);
-        registry = registry.with_defaults(spec.name, defaults);
-    }
-    Ok(registry)
 }
 
 /// List the kinds of jobs.

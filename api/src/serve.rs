@@ -7,7 +7,7 @@ use axum::serve::ListenerExt;
 use jobs_artifacts::Artifacts;
 use jobs_core::schema::Schema;
 use jobs_queue::{Hub, Queue};
-use jobs_runtime::{Config, ServerSecret, Shutdown};
+use jobs_runtime::{Config, ServerSecret, Shutdown, config::configured};
 use jobs_store::{Store, StoreConfig};
 use tokio::{net::TcpListener, time::Instant};
 
@@ -19,7 +19,7 @@ use crate::{
     crowd::Crowd,
     expect::Expectations,
     follow::{self, Feeds},
-    foretell, kinds,
+    foretell,
     metrics::{self, Load},
     openapi,
     rate::{Limiter, Policies, Proxies},
@@ -68,7 +68,7 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
     let queue = Queue::open(&redis, &config.redis.prefix).context("read REDIS_URL")?;
     queue.warn_of_eviction();
     let artifacts = Artifacts::open(&config.artifacts_url()).context("open the artifact store")?;
-    let registry = kinds::configured(jobs_kinds::registry(), &config.kinds)?;
+    let registry = configured(jobs_kinds::registry(), &config.kinds)?;
     let document = openapi::document(&registry);
     let openapi = serde_json::to_vec(&document).context("write the OpenAPI document")?;
     let gates = Gates::read(&document);

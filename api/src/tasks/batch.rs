@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::{
     create::REPLAYED,
-    submission::{CreateTask, accept_all, unknown_dependencies},
+    submission::{self, accept_all, unknown_dependencies},
 };
 use crate::{
     app::{App, Shared},
@@ -182,7 +182,7 @@ fn read_items(
     }
     let read = |(n, mut item): (usize, Value)| {
         name_siblings(&mut item, head, n);
-        match CreateTask::read(item, &app.envelope, &app.registry, project, request_id, None) {
+        match submission::read(app, item, project, request_id, None) {
             Ok(NewTask { coalesce: Some(_), .. }) => {
                 Ok(Err(vec![Fault::new("/coalesce", "cannot be used in a batch: submit the task by itself")]))
             }

@@ -10,7 +10,7 @@ use axum::{
 use jobs_core::NewTask;
 
 use super::{
-    submission::{CreateTask, accept, artifacts},
+    submission::{accept, artifacts, read},
     wait,
 };
 use crate::{
@@ -67,7 +67,7 @@ pub(crate) async fn create(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let key = idempotency::of(&headers, "POST /tasks", &body)?;
-    let new = CreateTask::read(body, &app.envelope, &app.registry, caller.project, &request_id, key)?;
+    let new = read(&app, body, caller.project, &request_id, key)?;
     answer(&app, new, &headers, &links).await
 }
 

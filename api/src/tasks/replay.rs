@@ -4,7 +4,7 @@ use axum::{extract::State, http::HeaderMap, response::Response};
 use jobs_core::{Fault, Task};
 use serde_json::{Map, Value, json};
 
-use super::{create::answer, submission::CreateTask};
+use super::{create::answer, submission::read};
 use crate::{
     app::Shared, body::OptionalJson, caller::Caller, idempotency, links::Links, path::TaskPath, problem::Problem,
     request::RequestId,
@@ -54,7 +54,7 @@ pub(crate) async fn replay(
     }
     let old = app.store.get(caller.project, id).await?;
     let body = Value::Object(changed(&old, changes)?);
-    let mut new = CreateTask::read(body, &app.envelope, &app.registry, caller.project, &request_id, key)?;
+    let mut new = read(&app, body, caller.project, &request_id, key)?;
     new.replayed_from = Some(id);
     answer(&app, new, &headers, &links).await
 }

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 use crate::secret::{AdminKey, ServerSecret};
 
 pub use error::ConfigError;
-pub use kinds::{KindConfig, kind_word};
+pub use kinds::{KindConfig, configured, kind_word};
 pub use network::Network;
 pub use rate::{RateLimit, parse_rate_limits};
 pub use source::{Listed, Loaded};

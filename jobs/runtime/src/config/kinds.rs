@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jobs_core::Registry;
+
 use super::{ConfigError, Listed, value::Value};
 
 /// What is set for a kind. What is not is as the kind itself says.
@@ -62,6 +64,35 @@ const FIELDS: &[Field] = &[
 #[must_use]
 pub fn kind_word(name: &str) -> String {
     name.replace(['.', '-'], "_").to_ascii_lowercase()
+}
+
+/// The kinds with what an operator set for them.
+///
+/// # Errors
+/// When there is no kind of the name that a setting has.
+pub fn configured(mut registry: Registry, kinds: &BTreeMap<String, KindConfig>) -> Result<Registry, ConfigError> {
+    let names: Vec<&'static str> = registry.iter().map(|kind| kind.spec().name).collect();
+    for (word, config) in kinds {
+        let kind = names.iter().find(|name| kind_word(name) == *word).and_then(|name| registry.get(name)).cloned();
+        let Some(kind) = kind else {
+            let problem = format!("there is no kind of this name; known are {}", names.join(", "));
+            return Err(ConfigError::Bad { name: config.source.clone(), problem });
+        };
+        let spec = kind.spec();
+        let mut defaults = spec.defaults();
+        let KindConfig { queue, priority, timeout, max_attempts, .. } = config.clone();
+        defaults.queue = queue.unwrap_or(defaults.queue);
+        defaults.priority = priority.unwrap_or(defaults.priority);
+        defaults.timeout = timeout;
+        defaults.max_attempts = max_attempts.unwrap_or(defaults.max_attempts);
+        let retry = &mut defaults.retry;
+        retry.initial_ms = config.retry_initial_ms.unwrap_or(retry.initial_ms);
+        retry.factor = config.retry_factor.unwrap_or(retry.factor);
+        retry.max_ms = config.retry_max_ms.unwrap_or(retry.max_ms);
+        retry.jitter = config.retry_jitter.unwrap_or(retry.jitter);
+        registry = registry.with_defaults(spec.name, defaults);
+    }
+    Ok(registry)
 }
 
 /// What is set for kinds, by [`kind_word`], with a line for each setting. `file` are the keys and values of the settings file, and its name.

@@ -11,7 +11,6 @@ mod body;
 mod cache;
 mod calibration;
 mod caller;
-mod clock;
 mod courier;
 mod crowd;
 mod cursor;
@@ -39,7 +38,6 @@ mod rate;
 mod request;
 mod router;
 mod serve;
-mod sign;
 mod stats;
 mod submitter;
 mod system;
@@ -47,6 +45,8 @@ mod tasks;
 mod videos;
 mod view;
 mod ws;
+
+use jobs_view::{clock, sign};
 
 pub use serve::{serve, serve_on};
 

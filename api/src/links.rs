@@ -1,55 +1,34 @@
 //! The addresses in answers. Clients follow them and never build one.
 
+use std::ops::Deref;
+
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, Uri, header, request::Parts},
 };
-use jobs_core::{ProjectId, TaskId};
-use time::OffsetDateTime;
 
 use crate::{
     app::App,
-    clock::now,
     problem::{Code, Problem},
-    sign::{Edition, Signer},
 };
 
-/// Makes addresses that the client can reach.
+/// Makes addresses that the client of a request can reach.
 #[derive(Debug, Clone)]
-pub(crate) struct Links {
-    base: String,
-    signer: Signer,
-}
+pub(crate) struct Links(jobs_view::Links);
 
 impl Links {
     /// For the server at `public_url`, or at the address that the request was sent to.
     pub(crate) fn of(app: &App, headers: &HeaderMap, uri: &Uri) -> Self {
         let base = base(app.public_url.as_deref(), headers, uri);
-        Self { base, signer: app.signer.clone() }
+        Self(jobs_view::Links::new(base, app.signer.clone()))
     }
+}
 
-    /// What all of them begin with.
-    pub(crate) fn base(&self) -> &str {
-        &self.base
-    }
+impl Deref for Links {
+    type Target = jobs_view::Links;
 
-    /// The address of an artifact, good without a key, and when it ends.
-    pub(crate) fn artifact(&self, project: ProjectId, task: TaskId, name: &str) -> (String, OffsetDateTime) {
-        // Now and not when the request came: a stream may be hours old.
-        let edition = Edition::at(now());
-        let ticket = self.signer.artifact(project, task, name, edition);
-        (format!("{}?{ticket}", self.task(task, &format!("artifacts/{name}"))), edition.ends())
-    }
-
-    /// An address of the API.
-    pub(crate) fn api(&self, path: &str) -> String {
-        format!("{}/api/v1/{path}", self.base)
-    }
-
-    /// An address of a task: its own, or one under it.
-    pub(crate) fn task(&self, id: TaskId, part: &str) -> String {
-        let slash = if part.is_empty() { "" } else { "/" };
-        format!("{}/api/v1/tasks/{id}{slash}{part}", self.base)
+    fn deref(&self) -> &jobs_view::Links {
+        &self.0
     }
 }
 

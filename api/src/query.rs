@@ -1,13 +1,13 @@
 //! The query of a request: every parameter is known, read once, and all faults are said at once.
 
-use jobs_core::Fault;
+use jobs_core::{
+    Fault,
+    instant::{NO_INSTANT, read_instant},
+};
 use time::OffsetDateTime;
 use url::form_urlencoded;
 
-use crate::{
-    clock::{NO_INSTANT, read_instant},
-    problem::Problem,
-};
+use crate::problem::Problem;
 
 /// A query while it is read.
 pub(crate) struct Query {

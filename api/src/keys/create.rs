@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use axum::{Json, extract::State, http::StatusCode};
-use jobs_core::{Fault, ProjectId, ProjectUid, Rate, Scope, Scopes};
+use jobs_core::{
+    Fault, ProjectId, ProjectUid, Rate, Scope, Scopes,
+    instant::{NO_INSTANT, read_instant},
+};
 use jobs_store::{NewKey, Until};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +17,7 @@ use crate::{
     app::{App, Shared},
     body::{JsonBody, checked},
     caller::Caller,
-    clock::{NO_INSTANT, now, read_instant},
+    clock::now,
     problem::Problem,
 };
 

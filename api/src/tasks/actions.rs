@@ -3,7 +3,11 @@
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 use axum::{Json, extract::State};
-use jobs_core::{Fault, State as TaskState, TaskId, schema::Schema};
+use jobs_core::{
+    Fault, State as TaskState, TaskId,
+    instant::{NO_INSTANT, read_instant},
+    schema::Schema,
+};
 use jobs_store::{
     Filter,
     transition::{Act, Hit, Selection},
@@ -17,7 +21,6 @@ use crate::{
     app::{App, Shared},
     body::JsonBody,
     caller::Caller,
-    clock::{NO_INSTANT, read_instant},
     cursor,
     path::NamePath,
     problem::{Code, Problem},

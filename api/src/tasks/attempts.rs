@@ -13,7 +13,7 @@ use crate::{
     clock::{Timestamp, millis_between},
     path::TaskPath,
     problem::Problem,
-    view::{Page, task::ErrorView},
+    view::{ErrorView, Page},
 };
 
 const STEP: u32 = 500;

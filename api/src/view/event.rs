@@ -1,12 +1,12 @@
 //! An event as clients read it.
 
 use jobs_store::{EventRow, EventType};
+use jobs_view::{ErrorView, ProgressView, Status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::task::{ErrorView, ProgressView, Status};
 use crate::clock::Timestamp;
 
 /// One thing that happened to a task.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jobs_core::{Expected, TaskId};
 use jobs_queue::Position;
+use jobs_view::Status;
 use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::task::Status;
 use crate::clock::Timestamp;
 
 /// Why a task stands where it stands.

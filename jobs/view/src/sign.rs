@@ -20,17 +20,17 @@ const SIGNATURE: usize = 32;
 
 /// Signs addresses, and knows its own.
 #[derive(Debug, Clone)]
-pub(crate) struct Signer {
+pub struct Signer {
     secret: DerivedSecret,
 }
 
 /// A time in which answers have the same addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Edition(i64);
+pub struct Edition(i64);
 
 /// What the query of a signed address says.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Ticket {
+pub struct Ticket {
     project: ProjectId,
     expires: i64,
     signature: Vec<u8>,
@@ -38,41 +38,41 @@ pub(crate) struct Ticket {
 
 impl Edition {
     /// The one that is given out at a time.
-    pub(crate) fn at(now: OffsetDateTime) -> Self {
+    pub fn at(now: OffsetDateTime) -> Self {
         Self(now.unix_timestamp().div_euclid(EDITION))
     }
 
     /// Its number, which no other one has.
-    pub(crate) fn number(self) -> u64 {
+    pub fn number(self) -> u64 {
         self.0.unsigned_abs()
     }
 
     /// For how long it is still given out.
-    pub(crate) fn left(self, now: OffsetDateTime) -> Duration {
+    pub fn left(self, now: OffsetDateTime) -> Duration {
         Duration::from_secs(((self.0 + 1) * EDITION - now.unix_timestamp()).max(0).unsigned_abs())
     }
 
     /// When its addresses end.
-    pub(crate) fn ends(self) -> OffsetDateTime {
+    pub fn ends(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp((self.0 + EDITIONS) * EDITION).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 }
 
 impl Signer {
     /// Under the secret of the installation: what one process signs, all others know.
-    pub(crate) fn of(secret: &ServerSecret) -> Self {
+    pub fn of(secret: &ServerSecret) -> Self {
         Self { secret: secret.derive("artifact-url") }
     }
 
     /// The query of the address of an artifact.
-    pub(crate) fn artifact(&self, project: ProjectId, task: TaskId, name: &str, edition: Edition) -> String {
+    pub fn artifact(&self, project: ProjectId, task: TaskId, name: &str, edition: Edition) -> String {
         let expires = edition.ends().unix_timestamp();
         let signature = hex::encode(self.secret.sign(&[signed(project, task, name, expires).as_bytes()]));
         format!("project={}&expires={expires}&signature={signature}", project.0)
     }
 
     /// The project whose artifact may be fetched with this ticket now.
-    pub(crate) fn admits(&self, ticket: &Ticket, task: TaskId, name: &str, now: OffsetDateTime) -> Option<ProjectId> {
+    pub fn admits(&self, ticket: &Ticket, task: TaskId, name: &str, now: OffsetDateTime) -> Option<ProjectId> {
         let text = signed(ticket.project, task, name, ticket.expires);
         // A part of a signature is none.
         let is_ours =
@@ -89,7 +89,7 @@ fn signed(project: ProjectId, task: TaskId, name: &str, expires: i64) -> String 
 
 impl Ticket {
     /// What the query of a request says; `None` when it is not one of a signed address. One that cannot be read admits nobody.
-    pub(crate) fn of(query: Option<&str>) -> Option<Self> {
+    pub fn of(query: Option<&str>) -> Option<Self> {
         let pairs: Vec<_> = form_urlencoded::parse(query?.as_bytes()).collect();
         let value = |name: &str| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1.as_ref());
         let signature = hex::decode(value("signature")?).unwrap_or_default();

@@ -5,30 +5,32 @@ use jobs_store::Artifact;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{clock::Timestamp, links::Links};
+use crate::{Links, clock::Timestamp};
 
 /// A file that a task left.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Artifact")]
-pub(crate) struct ArtifactView {
+pub struct ArtifactView {
     /// Its name, unique within the task.
-    pub(crate) name: String,
+    pub name: String,
     /// Where to get it. Good for whoever has it, without a key, until `expires_at`: read the task again for another one.
-    pub(crate) url: String,
+    pub url: String,
     /// Its size in bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Its SHA-256, in hexadecimal; also its entity tag.
-    pub(crate) sha256: String,
+    pub sha256: String,
     /// Its media type.
-    pub(crate) content_type: String,
+    pub content_type: String,
     /// When it was stored.
-    pub(crate) created_at: Timestamp,
+    pub created_at: Timestamp,
     /// When `url` ends. The file stays.
-    pub(crate) expires_at: Timestamp,
+    pub expires_at: Timestamp,
 }
 
 impl ArtifactView {
-    pub(crate) fn new(project: ProjectId, task: TaskId, artifact: Artifact, links: &Links) -> Self {
+    /// An artifact of a task.
+    #[must_use]
+    pub fn new(project: ProjectId, task: TaskId, artifact: Artifact, links: &Links) -> Self {
         let (url, ends) = links.artifact(project, task, &artifact.name);
         Self {
             url,

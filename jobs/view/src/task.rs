@@ -6,17 +6,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
-use super::ArtifactView;
 use crate::{
+    ArtifactView, Links,
     clock::{Timestamp, millis_between},
-    links::Links,
 };
 
 /// The words that clients read for where a task stands.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "describes the words; they are written by State::status")]
-pub(crate) enum Status {
+pub enum Status {
     /// Not due yet.
     Scheduled,
     /// Waits for other tasks.
@@ -40,107 +38,107 @@ pub(crate) enum Status {
 /// A task as it stands.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Task")]
-pub(crate) struct TaskView {
+pub struct TaskView {
     /// Its name, `task_…`; sorts by the time of submission.
-    pub(crate) id: String,
+    pub id: String,
     /// Always `task`.
     #[schemars(extend("const" = "task"))]
-    pub(crate) object: &'static str,
+    pub object: &'static str,
     /// Which kind of job it is.
-    pub(crate) kind: String,
+    pub kind: String,
     /// Which queue it waits in.
-    pub(crate) queue: String,
+    pub queue: String,
     /// Where it stands.
     #[schemars(with = "Status")]
-    pub(crate) status: &'static str,
+    pub status: &'static str,
     /// Why it stands there, when that is not plain.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) status_reason: Option<StatusReason>,
+    pub status_reason: Option<StatusReason>,
     /// From 0 to 9; 9 goes first within its group.
-    pub(crate) priority: u8,
+    pub priority: u8,
     /// What it works on, in the order of its kind.
     #[schemars(with = "Value")]
-    pub(crate) input: Box<RawValue>,
+    pub input: Box<RawValue>,
     /// What it gave, when it succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
-    pub(crate) output: Option<Box<RawValue>>,
+    pub output: Option<Box<RawValue>>,
     /// Why the last attempt that failed did.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<ErrorView>")]
-    pub(crate) error: Option<TaskError>,
+    pub error: Option<TaskError>,
     /// How far it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) progress: Option<ProgressView>,
+    pub progress: Option<ProgressView>,
     /// How many attempts have started.
-    pub(crate) attempt: u32,
+    pub attempt: u32,
     /// How many attempts may fail before the task does.
-    pub(crate) max_attempts: u32,
+    pub max_attempts: u32,
     /// How long it waits between attempts.
-    pub(crate) retry: RetryPolicy,
+    pub retry: RetryPolicy,
     /// How long an attempt may run.
-    pub(crate) timeout_ms: u64,
+    pub timeout_ms: u64,
     /// The key it was submitted under.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) idempotency_key: Option<String>,
+    pub idempotency_key: Option<String>,
     /// The group that shares its turn.
-    pub(crate) group: String,
+    pub group: String,
     /// Words to find it by.
-    pub(crate) tags: Vec<String>,
+    pub tags: Vec<String>,
     /// Facts of the client's own.
-    pub(crate) metadata: Map<String, Value>,
+    pub metadata: Map<String, Value>,
     /// The tasks that it waits for, or waited for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) depends_on: Vec<String>,
+    pub depends_on: Vec<String>,
     /// The task that it repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) replayed_from: Option<String>,
+    pub replayed_from: Option<String>,
     /// The request that brought it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) request_id: Option<String>,
+    pub request_id: Option<String>,
     /// The files that it left, when it succeeded.
-    pub(crate) artifacts: Vec<ArtifactView>,
+    pub artifacts: Vec<ArtifactView>,
     /// How long things took, as far as they are over.
-    pub(crate) metrics: Metrics,
+    pub metrics: Metrics,
     /// When it was accepted.
-    pub(crate) created_at: Timestamp,
+    pub created_at: Timestamp,
     /// When it is due, or was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) scheduled_at: Option<Timestamp>,
+    pub scheduled_at: Option<Timestamp>,
     /// When it was last put in its queue.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) queued_at: Option<Timestamp>,
+    pub queued_at: Option<Timestamp>,
     /// When its last attempt started.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) started_at: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
     /// When its attempt was last heard of, while it runs: its start, or the last thing that it said of its progress.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) heartbeat_at: Option<Timestamp>,
+    pub heartbeat_at: Option<Timestamp>,
     /// When somebody asked to stop it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cancel_requested_at: Option<Timestamp>,
+    pub cancel_requested_at: Option<Timestamp>,
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) finished_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
     /// It expires if it has not started by then.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) deadline: Option<Timestamp>,
+    pub deadline: Option<Timestamp>,
     /// Counts every change; also its entity tag and the number of its last event.
-    pub(crate) version: i64,
+    pub version: i64,
     /// Where to go from here.
-    pub(crate) urls: Urls,
+    pub urls: Urls,
 }
 
 /// Why a task stands where it stands.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct StatusReason {
+pub struct StatusReason {
     /// A stable word for programs.
-    pub(crate) code: &'static str,
+    pub code: &'static str,
     /// A sentence for people.
-    pub(crate) detail: &'static str,
+    pub detail: &'static str,
     /// Until when, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) until: Option<Timestamp>,
+    pub until: Option<Timestamp>,
 }
 
 /// Which sort of end an attempt came to.
@@ -164,7 +162,7 @@ pub(crate) enum ErrorTypeView {
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "TaskError")]
 #[expect(dead_code, reason = "describes what jobs_core::TaskError writes")]
-pub(crate) struct ErrorView {
+pub struct ErrorView {
     /// Which sort of end it was.
     #[schemars(rename = "type")]
     error_type: ErrorTypeView,
@@ -184,70 +182,72 @@ pub(crate) struct ErrorView {
 /// How far a task is.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Progress")]
-pub(crate) struct ProgressView {
+pub struct ProgressView {
     /// From 0 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) percent: Option<f32>,
+    pub percent: Option<f32>,
     /// A stable word for what is being done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) phase: Option<String>,
+    pub phase: Option<String>,
     /// A sentence for people.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) message: Option<String>,
+    pub message: Option<String>,
     /// How many units are done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) current: Option<u64>,
+    pub current: Option<u64>,
     /// How many units there are.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) total: Option<u64>,
+    pub total: Option<u64>,
     /// What is counted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) unit: Option<String>,
+    pub unit: Option<String>,
     /// When that was said.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) updated_at: Option<Timestamp>,
+    pub updated_at: Option<Timestamp>,
 }
 
 /// How long things took, in milliseconds.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Metrics {
+pub struct Metrics {
     /// From the queue to the start of the last attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) queue_ms: Option<u64>,
+    pub queue_ms: Option<u64>,
     /// From the start of the last attempt to the end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) run_ms: Option<u64>,
+    pub run_ms: Option<u64>,
     /// From the submission to the end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) total_ms: Option<u64>,
+    pub total_ms: Option<u64>,
 }
 
 /// The addresses of a task.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Urls {
+pub struct Urls {
     /// The task itself.
     #[serde(rename = "self")]
-    pub(crate) itself: String,
+    pub itself: String,
     /// POST here to stop it.
-    pub(crate) cancel: String,
+    pub cancel: String,
     /// POST here to try it again, when it ended without success.
-    pub(crate) retry: String,
+    pub retry: String,
     /// POST here to submit it once more, as a new task.
-    pub(crate) replay: String,
+    pub replay: String,
     /// What happens to it, as it happens.
-    pub(crate) events: String,
+    pub events: String,
     /// What its attempts wrote.
-    pub(crate) logs: String,
+    pub logs: String,
     /// Why it stands where it stands, and when it should start and end.
-    pub(crate) explain: String,
+    pub explain: String,
     /// How its attempts went.
-    pub(crate) attempts: String,
+    pub attempts: String,
     /// What it left.
-    pub(crate) artifacts: String,
+    pub artifacts: String,
 }
 
 impl ProgressView {
-    pub(crate) fn new(progress: Progress, at: Option<time::OffsetDateTime>) -> Self {
+    /// What was said at a time.
+    #[must_use]
+    pub fn new(progress: Progress, at: Option<time::OffsetDateTime>) -> Self {
         let Progress { percent, phase, message, current, total, unit } = progress;
         Self { percent, phase, message, current, total, unit, updated_at: at.map(Timestamp) }
     }
@@ -255,7 +255,8 @@ impl ProgressView {
 
 impl TaskView {
     /// The object of `task`. `artifacts` are those of the attempt that succeeded.
-    pub(crate) fn new(task: Task, artifacts: Vec<Artifact>, links: &Links) -> Self {
+    #[must_use]
+    pub fn new(task: Task, artifacts: Vec<Artifact>, links: &Links) -> Self {
         let (id, project) = (task.id, task.project);
         let metrics = metrics(&task);
         let status_reason = reason(&task);

@@ -1,6 +1,5 @@
 //! The time of day, for what people read: answers carry it, nothing is decided by it.
 
-pub(crate) use jobs_core::instant::{NO_INSTANT, read_instant};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use time::{OffsetDateTime, UtcOffset, format_description::FormatItem, macros::format_description};
@@ -10,13 +9,13 @@ const WIRE: &[FormatItem<'static>] =
 
 /// The time of this machine. Only Postgres tells the time of tasks: this one is for time stamps of answers and for hints.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock, for readers only")]
-pub(crate) fn now() -> OffsetDateTime {
+pub fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
 /// A time as the wire has it: RFC 3339, UTC, milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Timestamp(pub(crate) OffsetDateTime);
+pub struct Timestamp(pub OffsetDateTime);
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -46,7 +45,7 @@ impl JsonSchema for Timestamp {
 }
 
 /// Whole milliseconds from `start` to `end`; none when the clock of Postgres was put back in between.
-pub(crate) fn millis_between(start: OffsetDateTime, end: OffsetDateTime) -> Option<u64> {
+pub fn millis_between(start: OffsetDateTime, end: OffsetDateTime) -> Option<u64> {
     u64::try_from((end - start).whole_milliseconds()).ok()
 }
 

@@ -35,6 +35,22 @@ fastify.post('/api/v1/tasks', { schema: { body: task, response: { 202: accepted 
   return answer(job)
 })
 
+const status = {
+  type: 'object',
+  properties: {
+    id: { type: 'string' },
+    kind: { type: 'string' },
+    status: { type: 'string' },
+    output: { type: 'object', properties: { text: { type: 'string' } } },
+  },
+}
+fastify.get('/api/v1/tasks/:id', { schema: { response: { 200: status } } }, async (request, reply) => {
+  // One read of Redis: a job that has ended says so itself.
+  const job = await queue.getJob(request.params.id)
+  if (!job) return reply.code(404).send({})
+  return { id: job.id, kind: 'echo', status: job.finishedOn ? 'completed' : 'active', output: job.returnvalue }
+})
+
 const many = {
   body: { type: 'array', maxItems: 1_000, items: task },
   response: { 202: { type: 'object', properties: { data: { type: 'array', items: accepted } } } },

@@ -33,6 +33,13 @@ class Accepted(BaseModel):
     status: str = "queued"
 
 
+class Status(BaseModel):
+    id: str
+    kind: str
+    status: str
+    output: dict[str, str] | None
+
+
 def accepted(result) -> Accepted:
     return Accepted(id=result.id, kind="echo")
 
@@ -40,6 +47,14 @@ def accepted(result) -> Accepted:
 @app.post("/api/v1/tasks", status_code=202)
 async def create(task: Task) -> Accepted:
     return accepted(echo.apply_async((task.input.text, time.time_ns() // 1_000)))
+
+
+@app.get("/api/v1/tasks/{task_id}")
+async def read(task_id: str) -> Status:
+    # One read of Redis: what has ended is kept by the object.
+    result = celery.AsyncResult(task_id)
+    state = result.state
+    return Status(id=task_id, kind="echo", status=state, output=result.result if state == "SUCCESS" else None)
 
 
 @app.post("/api/v1/tasks/batch", status_code=202)

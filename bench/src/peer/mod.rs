@@ -9,7 +9,7 @@ use anyhow::ensure;
 use crate::{
     figure::Figure,
     load::Shape,
-    scenario::{drain, drain_of, idle_pickup, submits, throughput},
+    scenario::{drain, drain_of, idle_pickup, reads, submits, throughput},
     stage::Stage,
     subject::Subject as _,
 };
@@ -36,6 +36,8 @@ pub(crate) async fn over_http(stage: &Stage, peer: &'static Peer) -> anyhow::Res
     figures.extend(more);
     let (more, accepted) = idle_pickup(&mut rival, &stage.options, accepted).await?;
     figures.extend(more);
+    let (figure, accepted) = reads(&mut rival, &stage.options, accepted).await?;
+    figures.push(figure);
     rival.check(accepted).await?;
     rival.stop().await?;
     Ok(figures)

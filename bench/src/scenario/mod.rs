@@ -21,6 +21,7 @@ use crate::{figure::Figure, options::Options, peer, stage::Stage, yardstick};
 pub(crate) use {
     drain::{drain, drain_of},
     pickup::idle_pickup,
+    status::reads,
     submit::submits,
     throughput::throughput,
 };

@@ -46,13 +46,13 @@ impl Serialize for Currency {
 /// A way to write a currency next to an amount.
 #[derive(Debug)]
 pub struct Sign {
-    /// As it is written, in this case.
+    /// What it is called: as it is written, without the endings of cases.
     pub text: &'static str,
     /// It names money wherever it stands; others are believed only where nothing stronger is said.
     pub strong: bool,
     /// What it may mean, the likeliest first. Empty for money without a code.
     pub currencies: Vec<Currency>,
-    /// `text`, as the reader compares it.
+    /// As it is written, for the reader to compare.
     pub(crate) letters: Vec<char>,
 }
 
@@ -70,17 +70,19 @@ static TABLE: LazyLock<HashMap<&'static str, u32>> = LazyLock::new(|| {
 });
 
 static SIGNS: LazyLock<HashMap<char, Vec<Sign>>> = LazyLock::new(|| {
-    let sign =
-        |text: &'static str, strong, currencies| Sign { text, strong, currencies, letters: text.chars().collect() };
+    let sign = |written: &'static str, text: &'static str, strong, currencies| {
+        let letters = written.chars().collect();
+        Sign { text, strong, currencies, letters }
+    };
     let row = |line: &'static str| {
         let mut columns = line.split('\t');
         let (text, strength) = (columns.next()?, columns.next()?);
         let codes = columns.next().unwrap_or_default().split(' ').filter_map(Currency::of).collect();
-        Some(sign(text, strength == "strong", codes))
+        Some(sign(text, columns.next().unwrap_or(text), strength == "strong", codes))
     };
     let listed: Vec<Sign> = rows(include_str!("../data/signs.tsv")).filter_map(row).collect();
     let codes = TABLE.keys().filter(|code| listed.iter().all(|sign| sign.text != **code));
-    let codes: Vec<Sign> = codes.map(|code| sign(code, false, vec![Currency(code)])).collect();
+    let codes: Vec<Sign> = codes.map(|code| sign(code, code, false, vec![Currency(code)])).collect();
 
     let mut signs: HashMap<char, Vec<Sign>> = HashMap::new();
     for sign in listed.into_iter().chain(codes) {

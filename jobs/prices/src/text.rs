@@ -20,7 +20,7 @@ const MAX_LENGTH: usize = 2_000;
 pub struct Hints<'a> {
     /// Text that names the currency: a code, a sign, or words around one.
     pub currency: Option<&'a str>,
-    /// The decimal separator, `.` or `,`, where the writer is known. Without it `1.500` is fifteen hundred.
+    /// The decimal separator, `.`, `,` or a sign such as `€`, where the writer is known. Without it `1.500` is fifteen hundred.
     pub decimal: Option<char>,
 }
 
@@ -110,7 +110,7 @@ pub fn read(text: &str, hints: Hints<'_>) -> Reading {
     let Some(at) = chosen else { return without_price(&letters, &parts, empty) };
 
     let exponent = currency.map(Currency::exponent);
-    let joined = parts.sign_in_the_middle(at);
+    let joined = parts.sign_in_the_middle(at, hints.decimal);
     let last = if joined.is_some() { at + 1 } else { at };
     let Meaning { amount, mut readings, refused } = match &joined {
         Some(text) => Meaning::of_decimal(text),

@@ -79,6 +79,9 @@ impl Figure {
         if let Some(refused) = self.refused {
             return refuse(refused);
         }
+        if let Some(inner) = self.without_lead(decimal) {
+            return inner.meaning(exponent, decimal);
+        }
         let mark = self.decimal_mark(exponent, decimal);
         let whole = mark.map_or(self.runs.len(), |at| at + 1);
         let fraction = self.runs[whole..].concat();
@@ -96,6 +99,22 @@ impl Figure {
         }
         let parts = self.runs.iter().filter_map(|run| run.parse().ok()).collect();
         Meaning { readings: parts, ..Meaning::of_decimal(&text) }
+    }
+
+    /// "$.750.30" without its first full stop, which belongs to the sign when there are other separators. Where it is known to be
+    /// the decimal one, the others part digits.
+    fn without_lead(&self, decimal: Option<char>) -> Option<Self> {
+        let leads = self.runs.first().is_some_and(String::is_empty) && self.marks.len() > 1;
+        if !leads {
+            return None;
+        }
+        let is_decimal = decimal == Some('.') && self.marks[0] == Mark::Dot && !self.marks[1..].contains(&Mark::Dot);
+        let (runs, marks) = if is_decimal {
+            (vec![String::new(), self.runs[1..].concat()], vec![Mark::Decimal])
+        } else {
+            (self.runs[1..].to_vec(), self.marks[1..].to_vec())
+        };
+        Some(Self { runs, marks, start: self.start, end: self.end, in_word: self.in_word, refused: self.refused })
     }
 
     /// Which separator is the decimal one.
@@ -161,10 +180,12 @@ fn figure(chars: &[char], start: usize, signs: &[Found]) -> Option<Figure> {
     let mut marks = Vec::new();
     let mut end = start;
     if !is_digit(start) {
-        // ".99", but not the full stop of "Rs.99", nor the second one of "..99".
+        // ".99", but not the full stop of "Rs.99". That of "$..99" is its first one.
         let leads = matches!(mark(chars[start]), Some(Mark::Dot | Mark::Comma | Mark::Decimal)) && is_digit(start + 1);
-        let ends_something =
-            before.is_some_and(|c| c.is_alphanumeric() || mark(c).is_some_and(|mark| mark != Mark::Space));
+        let is_after_abbreviation = before == Some('.')
+            && signs.iter().any(|sign| sign.end + 1 == start && sign.sign.letters.last() != Some(&'.'));
+        let ends_something = !is_after_abbreviation
+            && before.is_some_and(|c| c.is_alphanumeric() || mark(c).is_some_and(|mark| mark != Mark::Space));
         let in_sign = signs.iter().any(|sign| (sign.start..sign.end).contains(&start));
         if !leads || ends_something || in_sign {
             return None;
@@ -173,18 +194,64 @@ fn figure(chars: &[char], start: usize, signs: &[Found]) -> Option<Figure> {
         marks.push(mark(chars[start])?);
         end = start + 1;
     }
+    let is_day = super::words::is_after_a_month(chars, start);
+    let is_apart = is_day || is_label(chars, start) || is_part_of_a_day(chars, start);
+    // Where the runs end.
+    let mut ends = vec![start; runs.len()];
     loop {
         let digits: String = chars[end..].iter().take_while(|c| c.is_ascii_digit()).collect();
         end += digits.len();
         runs.push(digits);
+        ends.push(end);
         let Some((mark, next)) = separator(chars, end, &runs) else { break };
+        if is_apart && mark == Mark::Space || is_day && next > end + 1 {
+            break;
+        }
         marks.push(mark);
         end = next;
     }
+    let mut figure = Figure { start, end: *ends.last()?, runs, marks, in_word: false, refused: None };
+    figure.part(&ends);
     // "A4" and "v2" are names; "Price57" has lost the space of its markup.
     let letters = chars[..start].iter().rev().take_while(|c| c.is_alphabetic()).count();
-    let in_word = !touches_sign && (1..=2).contains(&letters);
-    Some(Figure { start, end, runs, marks, in_word, refused: None })
+    figure.in_word = !touches_sign && (is_label(chars, start) || (1..=2).contains(&letters));
+    Some(figure)
+}
+
+/// Whether what stands before a figure says that it is a name or a count: "#1", "Size 42".
+fn is_label(chars: &[char], start: usize) -> bool {
+    const LABELS: [&str; 20] = [
+        "no.",
+        "nr.",
+        "nº",
+        "n°",
+        "№",
+        "size",
+        "gr.",
+        "größe",
+        "taille",
+        "talla",
+        "maat",
+        "qty",
+        "qty.",
+        "menge",
+        "model",
+        "modell",
+        "pack of",
+        "set of",
+        "art.",
+        "размер",
+    ];
+    let before: String = chars[start.saturating_sub(10)..start].iter().collect();
+    let before = before.trim_end_matches([' ', ':']).to_lowercase();
+    let is_word = |label: &&str| before.strip_suffix(*label).is_some_and(|rest| !rest.ends_with(char::is_alphanumeric));
+    before.ends_with('#') || LABELS.iter().any(is_word)
+}
+
+/// Whether a figure is the end of "2026-11-20".
+fn is_part_of_a_day(chars: &[char], start: usize) -> bool {
+    let before = |back: usize| start.checked_sub(back).and_then(|at| chars.get(at)).copied();
+    matches!(before(1), Some('-' | '/')) && before(2).is_some_and(|c| c.is_ascii_digit())
 }
 
 /// The separator at this place and where the next digits begin, if digits follow. A space may stand beside a separator:
@@ -230,7 +297,20 @@ pub(super) fn judge(chars: &[char], figures: &mut [Figure], signs: &[Found]) {
             figure.refused = Some(Refusal::Date);
         }
     }
+    for figure in figures.iter_mut() {
+        let is_signed = super::sign::is_beside(chars, figure.start, figure.end, signs);
+        let is_plain = figure.only_digits().is_some_and(|digits| digits.len() <= 2 || digits.len() == 4);
+        if is_plain && !is_signed && super::words::is_beside_a_month(chars, figure.start, figure.end) {
+            figure.refused = Some(Refusal::Date);
+        }
+    }
     for next in 1..figures.len() {
+        // The year of "July 4, 2026".
+        let gap = &chars[figures[next - 1].end..figures[next].start];
+        let follows = figures[next - 1].refused == Some(Refusal::Date) && gap.iter().all(|c| matches!(c, ' ' | ','));
+        if follows && figures[next].only_digits().is_some_and(|digits| digits.len() == 4) {
+            figures[next].refused = Some(Refusal::Date);
+        }
         let (left, right) = (&figures[next - 1], &figures[next]);
         let between: String = chars[left.end..right.start].iter().collect();
         let is_signed = super::sign::is_beside(chars, left.start, left.end, signs)
@@ -261,6 +341,23 @@ impl Figure {
         let lengths: Vec<usize> = self.runs.iter().map(String::len).collect();
         let is_dotted = self.marks.iter().all(|mark| *mark == Mark::Dot);
         is_dotted && matches!(lengths.as_slice(), [1 | 2, 1 | 2, 4] | [4, 2, 2])
+    }
+
+    /// Leaves what belongs to the next figure: the price of "Qty 1 12,990.00" and of "iPhone 15 1 299,00".
+    fn part(&mut self, ends: &[usize]) {
+        let Some(space) = self.marks.iter().position(|mark| *mark == Mark::Space) else { return };
+        let is_all_spaces = self.marks.iter().all(|mark| *mark == Mark::Space);
+        let is_whole = match self.decimal_mark(None, None) {
+            Some(at) => self.is_grouped(at + 1),
+            None => self.is_grouped(self.runs.len()),
+        };
+        // "10 20" is left as it is: nobody knows.
+        let is_open = is_all_spaces && self.runs[space + 1..].iter().all(|run| run.len() != 3);
+        if !is_whole && !is_open {
+            self.runs.truncate(space + 1);
+            self.marks.truncate(space);
+            self.end = ends[space];
+        }
     }
 
     fn is_short(&self) -> bool {

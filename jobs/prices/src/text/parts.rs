@@ -1,7 +1,7 @@
 //! The figures and the signs of a text, and which of them belong together.
 
 use super::{
-    Kind,
+    Kind, Refusal,
     figure::{self, Figure},
     sign::{self, Found},
     words,
@@ -29,8 +29,11 @@ impl<'a> Parts<'a> {
     /// The figure that is the price: the first, unless it counts something and another stands next to a sign.
     pub(super) fn price(&self) -> Option<usize> {
         let amounts: Vec<usize> = (0..self.figures.len()).filter(|at| self.figures[*at].is_amount()).collect();
+        let amounts = self.of_today(amounts);
         let first = *amounts.first()?;
-        let is_signed = |at: usize| self.signs.iter().any(|sign| sign.belongs_to(self.chars, &self.figures, at));
+        let is_signed = |at: usize| {
+            !self.figures[at].in_word && self.signs.iter().any(|sign| sign.belongs_to(self.chars, &self.figures, at))
+        };
         if is_signed(first) {
             return Some(first);
         }
@@ -40,12 +43,54 @@ impl<'a> Parts<'a> {
         // "100 – 200 €" and "12,99 instead of 15,99 €" begin with the price; "3 for 10 €" and "A4 5 €" do not.
         for at in (first..signed).rev() {
             let (figure, gap) = (&self.figures[at], self.between(at, at + 1));
-            let is_price = figure.has_decimals() || words::is_range(&gap) || words::is_instead(&gap);
+            let is_priced = figure.has_decimals() && !gap.trim_start().starts_with(char::is_alphabetic);
+            let is_price = is_priced || self.is_rising(at) && words::is_range(&gap) || words::is_instead(&gap);
             if !figure.is_amount() || figure.in_word || !is_price {
                 return Some(at + 1);
             }
         }
         Some(first)
+    }
+
+    /// The amounts without those that words say not to be the price: "was $20 now $15", "Save $5: $20", "(1 kg = 8 €) 2 €". All of them
+    /// where nothing would be left.
+    fn of_today(&self, amounts: Vec<usize>) -> Vec<usize> {
+        let is_old = |at: &usize| {
+            let start = self.figures[*at].start;
+            let sign = self.signs.iter().find(|sign| sign.end <= start && self.is_of(sign.end, start, &[' ', '.']));
+            words::is_of_another_time(&self.chars[..sign.map_or(start, |sign| sign.start)]) || self.is_taken_off(*at)
+        };
+        let is_aside = |at: &usize| {
+            let before = self.chars[..self.figures[*at].start].iter().rev();
+            before.take_while(|c| **c != ')').any(|c| *c == '(')
+        };
+        let is_priced = |at: &usize| {
+            // "Was $5 now $0.00" is a field that nobody filled.
+            let is_something = self.figures[*at].meaning(None, None).amount.is_some_and(|amount| !amount.is_zero());
+            let mut signs = self.signs.iter();
+            let is_signed = signs.any(|sign| sign.belongs_to(self.chars, &self.figures, *at));
+            is_something && (is_signed || self.figures[*at].has_decimals())
+        };
+        let without = |amounts: Vec<usize>, is_no_price: &dyn Fn(&usize) -> bool| {
+            let left: Vec<usize> = amounts.iter().copied().filter(|at| !is_no_price(at)).collect();
+            if left.iter().any(is_priced) { left } else { amounts }
+        };
+        without(without(amounts, &is_old), &is_aside)
+    }
+
+    /// Whether a share and what is left of the amount follow: "$20 -25% $15".
+    fn is_taken_off(&self, at: usize) -> bool {
+        let Some([share, rest]) = self.figures.get(at + 1..at + 3) else { return false };
+        let amount = |figure: &Figure| figure.meaning(None, None).amount;
+        let is_next = self.between(at, at + 1).chars().all(|c| matches!(c, ' ' | '\n' | '-' | '−' | '–' | '('));
+        let is_share = share.refused == Some(Refusal::Percent) && is_next;
+        is_share && rest.is_amount() && amount(rest) < amount(&self.figures[at])
+    }
+
+    /// Whether the next figure is not less than this one: "100 - 200 €" is a range, "50 - $2.00" a row of a table.
+    fn is_rising(&self, at: usize) -> bool {
+        let amount = |at: usize| self.figures[at].meaning(None, None).amount;
+        amount(at) <= amount(at + 1)
     }
 
     /// The sign of the price, and what it may mean: strong signs of the text, of the hint, then the weak ones.
@@ -65,24 +110,33 @@ impl<'a> Parts<'a> {
             (None, None) => return (None, Vec::new()),
         };
         let may_be = &chosen.sign.currencies;
-        // "$5" beside "CAD": the sign is the text's, its meaning the hint's.
-        let agreed = in_hint.and_then(|hint| may_be.iter().find(|currency| hint.sign.currencies == [**currency]));
+        // "$5" beside "CAD": the sign is the text's, its meaning the hint's. "$5.990 CLP" says both.
+        let beside = self.signs.iter().filter(|sign| {
+            span.is_some_and(|(start, end)| sign::is_beside(self.chars, start, end, std::slice::from_ref(*sign)))
+        });
+        let named = |sign: &Found| may_be.iter().find(|currency| sign.sign.currencies == [**currency]);
+        let agreed = in_hint.as_ref().and_then(named).or_else(|| beside.filter(|_| may_be.len() > 1).find_map(named));
         (Some(chosen.sign.text), agreed.map_or_else(|| may_be.clone(), |agreed| vec![*agreed]))
     }
 
     /// "35€99": the sign stands where the decimal separator would. Gives the amount with a full stop.
-    pub(super) fn sign_in_the_middle(&self, at: usize) -> Option<String> {
+    pub(super) fn sign_in_the_middle(&self, at: usize, decimal: Option<char>) -> Option<String> {
         let (whole, cents) = (self.figures.get(at)?, self.figures.get(at + 1)?);
         let sign = self.signs.iter().find(|sign| sign.start >= whole.end && sign.end <= cents.start)?;
         let is_tight = whole.end == sign.start && sign.end == cents.start;
         let touches = self.is_blank(whole.end, sign.start) && self.is_blank(sign.end, cents.start);
         // Only the euro is written so with a space; "5$ 10" are two prices.
-        let is_written_so = is_tight || touches && sign.sign.text == "€";
+        // Coins of their own are said to be such: "12 zł 50 gr", "5 Euro und 50 Cent".
+        let is_in_coins = words::is_and(&self.between(at, at + 1)) && words::is_coin(&self.chars[cents.end..]);
+        let is_written_so = is_tight || is_in_coins || touches && sign.sign.text == "€";
         if !is_written_so {
             return None;
         }
         let goes_on = self.signs.iter().any(|sign| sign.start >= cents.end && self.is_blank(cents.end, sign.start));
-        let digits = cents.only_digits().filter(|digits| digits.len() == 2 && cents.is_amount() && !goes_on)?;
+        // Cents, unless the sign is known to be the decimal separator.
+        let is_known = decimal.is_some_and(|decimal| sign.sign.letters == [decimal]);
+        let is_part = |digits: &&str| (digits.len() == 2 || is_known && is_tight) && cents.is_amount() && !goes_on;
+        let digits = cents.only_digits().filter(is_part)?;
         Some(format!("{}.{digits}", whole.whole()?))
     }
 

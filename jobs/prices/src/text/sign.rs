@@ -54,7 +54,17 @@ pub(super) fn best<'a>(chars: &[char], span: Option<(usize, usize)>, found: &'a 
         let beside = span.is_some_and(|(start, end)| touches(chars, start, end, sign));
         (!beside, !sign.sign.strong)
     };
-    found.iter().min_by_key(rank)
+    // One or two letters are a sign only where they touch the price: "R" and "Br" are in too many names.
+    let may_be = |sign: &&Found| match span {
+        _ if sign.sign.strong => true,
+        Some((start, end)) => {
+            let is_short = sign.sign.letters.len() <= 2 && !sign.sign.letters.iter().any(|c| is_cjk(*c));
+            !is_short || touches(chars, start, end, sign)
+        }
+        // "Ph. Eur." is no money, "PLN" in a field of its own is.
+        None => chars[..sign.start].iter().chain(&chars[sign.end..]).all(|c| !c.is_alphanumeric()),
+    };
+    found.iter().filter(may_be).min_by_key(rank)
 }
 
 /// Whether a sign stands next to a span, with nothing but blanks and marks between.

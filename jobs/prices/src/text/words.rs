@@ -4,8 +4,11 @@ use rust_decimal::Decimal;
 
 use super::Kind;
 
-const FROM: [&str; 40] = [
+const FROM: [&str; 43] = [
     "from",
+    "alk.",
+    "v.a.",
+    "va.",
     "starting at",
     "starting from",
     "starts at",
@@ -71,6 +74,120 @@ const INSTEAD: [&str; 14] = [
     "list",
     "before",
 ];
+/// What stands before a price that is not asked any more, or before what is taken off.
+const ANOTHER_TIME: [&str; 52] = [
+    "was",
+    "statt",
+    "instead of",
+    "rrp",
+    "uvp",
+    "msrp",
+    "srp",
+    "reg.",
+    "reg",
+    "regular",
+    "regular price",
+    "list",
+    "list price",
+    "old price",
+    "original price",
+    "original",
+    "originally",
+    "before",
+    "retail price",
+    "au lieu de",
+    "prix conseillé",
+    "ancien prix",
+    "en lugar de",
+    "antes",
+    "precio anterior",
+    "invece di",
+    "prima",
+    "prezzo di listino",
+    "i.p.v.",
+    "adviesprijs",
+    "van",
+    "zamiast",
+    "cena regularna",
+    "вместо",
+    "старая цена",
+    "tidigare",
+    "ordinarie pris",
+    "ord. pris",
+    "førpris",
+    "før",
+    "ennen",
+    "eredeti ár",
+    "původní cena",
+    "de:",
+    "原价",
+    "定価",
+    "通常価格",
+    "정가",
+    "save",
+    "you save",
+    "sie sparen",
+    "économisez",
+];
+const MONTHS: [&str; 57] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "jan",
+    "feb",
+    "apr",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "sept",
+    "oct",
+    "nov",
+    "dec",
+    "januar",
+    "februar",
+    "märz",
+    "mai",
+    "juni",
+    "juli",
+    "oktober",
+    "dezember",
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+    "enero",
+    "febrero",
+    "marzo",
+    "abril",
+    "mayo",
+    "junio",
+    "julio",
+    "agosto",
+    "septiembre",
+    "octubre",
+    "noviembre",
+    "diciembre",
+    "gennaio",
+    "luglio",
+    "dicembre",
+];
 const FREE: [&str; 26] = [
     "free",
     "for free",
@@ -130,6 +247,27 @@ pub(super) fn is_instead(between: &str) -> bool {
     INSTEAD.iter().any(|word| between.starts_with(word))
 }
 
+/// Whether the words before an amount say that it is not what is asked now.
+pub(super) fn is_of_another_time(chars: &[char]) -> bool {
+    let text = tail(chars);
+    ANOTHER_TIME.iter().any(|word| ends_with_word(&text, word))
+}
+
+/// Whether a figure stands beside the name of a month: "July 4", "24. Dezember".
+pub(super) fn is_beside_a_month(chars: &[char], start: usize, end: usize) -> bool {
+    let after: String = chars[end..].iter().take(14).collect();
+    let after = after.trim_start_matches([' ', ',', '.']).to_lowercase();
+    let begins = |word: &str| after.strip_prefix(word).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
+    is_after_a_month(chars, start) || MONTHS.iter().any(|month| begins(month))
+}
+
+/// Whether the name of a month stands before a figure.
+pub(super) fn is_after_a_month(chars: &[char], start: usize) -> bool {
+    let before: String = chars[start.saturating_sub(14)..start].iter().collect();
+    let before = before.trim_end_matches([' ', ',', '.']).to_lowercase();
+    MONTHS.iter().any(|month| ends_with_word(&before, month))
+}
+
 /// Whether a text without figures says that it costs nothing. "Free shipping" and "sugar-free" do not.
 pub(super) fn is_free(chars: &[char]) -> bool {
     const GOES_ON: [&str; 17] = [
@@ -146,6 +284,44 @@ pub(super) fn is_free(chars: &[char]) -> bool {
     })
 }
 
+/// Whether what stands between an amount and its coins is nothing, or an "and".
+pub(super) fn is_and(between: &str) -> bool {
+    ["", ".", "and", "und", "et", "e", "y", "i", "и", "en", "og", "och", "ja"]
+        .contains(&between.trim().to_lowercase().as_str())
+}
+
+/// Whether a word for coins follows.
+pub(super) fn is_coin(after: &[char]) -> bool {
+    const COINS: [&str; 24] = [
+        "cent",
+        "cents",
+        "ct",
+        "centimes",
+        "céntimos",
+        "centesimi",
+        "centavos",
+        "centov",
+        "gr",
+        "groszy",
+        "коп",
+        "копеек",
+        "копейки",
+        "копійок",
+        "ст",
+        "стотинки",
+        "öre",
+        "øre",
+        "pence",
+        "p",
+        "paise",
+        "bani",
+        "fils",
+        "haléřů",
+    ];
+    let text = head(after).trim_start().to_lowercase();
+    COINS.iter().any(|coin| text.strip_prefix(coin).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric)))
+}
+
 /// What the amount is for: the word after a slash, or after "per".
 pub(super) fn per(chars: &[char]) -> Option<String> {
     let text = head(chars);
@@ -154,7 +330,14 @@ pub(super) fn per(chars: &[char]) -> Option<String> {
         Some(unit) => unit.trim_start(),
         None => PER.iter().filter(|word| word.len() > 2).find_map(|word| text.strip_prefix(word)?.strip_prefix(' '))?,
     };
-    let unit: String = unit.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '²' | '³')).collect();
+    let word = |text: &str| -> String {
+        text.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '²' | '³')).collect()
+    };
+    let first = word(unit);
+    // "100 g" is a unit of two words.
+    let is_number = !first.is_empty() && first.chars().all(|c| c.is_ascii_digit());
+    let second = if is_number { word(unit[first.len()..].trim_start()) } else { String::new() };
+    let unit = if second.is_empty() { first } else { format!("{first} {second}") };
     (!unit.is_empty()).then_some(unit)
 }
 

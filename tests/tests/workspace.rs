@@ -55,6 +55,7 @@ fn what_is_pure_knows_nobody_and_does_no_io() {
 fn kinds_store_queue_artifacts_and_engines_do_not_know_each_other() {
     let graph = graph();
     for package in [
+        "jobs-inference",
         "jobs-kinds",
         "jobs-outbound",
         "jobs-prices",
@@ -83,6 +84,7 @@ fn nobody_depends_on_what_stands_above() {
         &["jobs-core", "jobs-metrics"],
         &[
             "jobs-artifacts",
+            "jobs-inference",
             "jobs-kinds",
             "jobs-outbound",
             "jobs-prices",

@@ -2,4 +2,5 @@
 //!
 //! A kind names a port, a worker plugs an engine in. So the API can know and check every kind without linking one engine.
 
+pub mod model;
 pub mod video;

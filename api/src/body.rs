@@ -9,7 +9,10 @@ use axum::{
 };
 use bytes::BytesMut;
 use futures::StreamExt;
-use jobs_core::{Fault, schema::Schema};
+use jobs_core::{
+    Fault,
+    schema::{Schema, plain_numbers},
+};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -105,7 +108,8 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 }
 
 /// What a body says, if it passes its schema; or everything that is wrong with it.
-pub(crate) fn checked<T: DeserializeOwned + JsonSchema>(body: Value) -> Result<T, Problem> {
+pub(crate) fn checked<T: DeserializeOwned + JsonSchema>(mut body: Value) -> Result<T, Problem> {
+    plain_numbers(&mut body);
     let faults = Schema::of::<T>().check(&body);
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));

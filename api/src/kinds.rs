@@ -38,6 +38,7 @@ pub(crate) struct KindView {
 
 /// What a task of a kind has unless it says otherwise.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "KindDefaults")]
 struct Defaults {
     /// The queue.
     queue: String,

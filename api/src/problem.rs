@@ -106,6 +106,8 @@ codes! {
     TooLarge: PAYLOAD_TOO_LARGE, "too_large", "The body is too large";
     /// The body must be JSON, not compressed, with the header Content-Type: application/json.
     UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is of a type that is not understood";
+    /// This address speaks WebSocket and nothing else: open it with a client of that, over HTTP/1.1 or with an extended CONNECT.
+    UpgradeRequired: UPGRADE_REQUIRED, "upgrade_required", "A WebSocket is needed";
     /// The range lies outside of the artifact; the Content-Range header has its size.
     RangeNotSatisfiable: RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "The range cannot be served";
     /// What was sent is not what the operation needs. `errors` names every wrong field at once: a JSON pointer into the

@@ -1,6 +1,6 @@
 //! Every route, on one page.
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, response::Redirect, routing::get};
+use axum::{Router, extract::DefaultBodyLimit, middleware};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -50,18 +50,16 @@ fn routes() -> (Router<Shared>, OpenApi) {
         .routes(routes!(system::ping))
         .routes(routes!(integrity::get))
         .routes(routes!(stats::get))
-        .route("/openapi.json", get(openapi::serve))
+        .routes(routes!(openapi::serve))
         .route_layer(middleware::from_fn(json_only));
     let other = OpenApiRouter::new()
         .routes(routes!(tasks::events::events))
         .routes(routes!(tasks::artifact::artifact))
         .routes(routes!(metrics::get))
-        .route("/ws", get(ws::open))
-        .route("/docs", get(docs::page));
+        .routes(routes!(ws::open))
+        .routes(routes!(docs::page));
     let all = json.merge(other);
-    let root = OpenApiRouter::with_openapi(openapi::frame())
-        // Who opens the server in a browser wants to read.
-        .route("/", get(|| async { Redirect::to("/api/v1/docs") }));
+    let root = OpenApiRouter::with_openapi(openapi::frame()).routes(routes!(docs::root));
     root.nest(ROOT, all).split_for_parts()
 }
 
@@ -85,6 +83,7 @@ mod tests {
     use axum::{
         body::{Body, to_bytes},
         http::{HeaderMap, Request, StatusCode},
+        routing::get,
     };
     use serde_json::Value;
     use tower::ServiceExt;

@@ -37,6 +37,7 @@ pub(crate) struct Health {
 
 /// What this process needs.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "HealthComponents")]
 struct Components {
     /// Postgres. Nothing goes without it.
     database: Component,
@@ -48,6 +49,7 @@ struct Components {
 
 /// One component.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "HealthComponent")]
 struct Component {
     /// `ok`; `degraded` when it answers and is not as it has to be; `unavailable`.
     #[schemars(extend("enum" = ["ok", "degraded", "unavailable"]))]

@@ -8,12 +8,6 @@ use serde_json::Value;
 
 use crate::rate::Class;
 
-/// Served to everybody, and no operations of the document.
-const PAGES: [&str; 3] = ["/", "/api/v1/docs", "/api/v1/openapi.json"];
-
-/// The socket, which no description can hold: whoever opens it sends a key with the request, or as its first message.
-const SOCKET: &str = "/api/v1/ws";
-
 /// What an operation asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -43,15 +37,13 @@ pub(crate) struct Gates(HashMap<(Method, String), Gate>);
 impl Gates {
     /// Of the operations that `document` describes.
     pub(crate) fn read(document: &Value) -> Self {
-        let page = Gate { need: Need::Nothing, class: Class::Read, streams: false };
-        let mut gates: HashMap<_, _> = PAGES.map(|path| ((Method::GET, path.to_owned()), page)).into();
-        let socket = Need::KeyOrProof([Scope::TasksRead].into_iter().collect());
-        gates.insert((Method::GET, SOCKET.to_owned()), Gate { need: socket, streams: true, ..page });
+        let mut gates = HashMap::new();
         for (path, methods) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in methods.as_object().into_iter().flatten() {
                 let name = operation["operationId"].as_str().unwrap_or_default();
                 let class = Class::of(name, method);
-                let streams = operation.pointer("/responses/200/content/text~1event-stream").is_some();
+                let events = operation.pointer("/responses/200/content/text~1event-stream");
+                let streams = events.or_else(|| operation.pointer("/responses/101")).is_some();
                 if let Ok(method) = method.to_uppercase().parse() {
                     gates.insert((method, path.clone()), Gate { need: Need::of(operation), class, streams });
                 }
@@ -108,7 +100,10 @@ mod tests {
         assert_eq!(need("PUT", "/api/v1/tasks"), Need::Key(Scopes::default()));
         assert_eq!(need("GET", "/api/v1/ping"), Need::Nothing);
         assert_eq!(need("GET", "/api/v1/file"), Need::KeyOrProof(scopes(Scope::TasksRead)));
-        assert_eq!(need("GET", "/api/v1/docs"), Need::Nothing);
-        assert_eq!(need("GET", "/api/v1/ws"), Need::KeyOrProof(scopes(Scope::TasksRead)));
+
+        let gates = Gates::read(&crate::openapi::document(&jobs_kinds::registry()));
+        assert_eq!(gates.of(&Method::GET, "/api/v1/docs").need, Need::Nothing);
+        let socket = gates.of(&Method::GET, "/api/v1/ws");
+        assert_eq!((socket.need, socket.streams), (Need::KeyOrProof(scopes(Scope::TasksRead)), true));
     }
 }

@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use jobs_core::{
     Fault, State as TaskState, TaskId,
     instant::{NO_INSTANT, read_instant},
-    schema::Schema,
+    schema::{Schema, plain_numbers},
 };
 use jobs_store::{
     Filter,
@@ -44,6 +44,7 @@ enum Action {
 /// Which tasks are meant, as the parameters of the list have it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "status": ["failed"], "tag": "nightly", "dry_run": true }))]
 pub(crate) struct BulkAction {
     /// Only tasks of one of these statuses.
     #[serde(default)]
@@ -222,8 +223,9 @@ impl BulkResult {
 }
 
 impl BulkAction {
-    fn read(body: Value) -> Result<Self, Problem> {
+    fn read(mut body: Value) -> Result<Self, Problem> {
         static SCHEMA: LazyLock<Schema> = LazyLock::new(Schema::of::<BulkAction>);
+        plain_numbers(&mut body);
         let mut faults = SCHEMA.check(&body);
         faults.extend(jobs_core::schema::find_nul(&body).map(|at| Fault::new(at, "must not contain U+0000")));
         for name in ["created_after", "created_before"] {

@@ -69,7 +69,7 @@ struct ItemView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Fault")]
 struct FaultView {
-    /// A JSON pointer into the item.
+    /// A JSON pointer to it: into the body, or into the item of a batch; `?name` for a parameter in the query.
     pointer: String,
     /// What is wrong with it.
     detail: String,

@@ -40,12 +40,12 @@ const LAST_EVENT_ID: &str = "last-event-id";
         ("id" = String, Path, description = "The task."),
         ("after" = Option<i64>, Query, description = "Only events behind this number.", minimum = 0),
         ("limit" = Option<u32>, Query, description = "So many at most, in a page; 100 when left out.", minimum = 1, maximum = 1000),
-        ("Last-Event-ID" = Option<String>, Header, description = "The same as `after`, as browsers send it."),
+        ("Last-Event-ID" = Option<String>, Header, pattern = "^[0-9]{0,18}$", description = "The same as `after`, as browsers send it."),
     ),
     responses(
         (status = 200, description = "The events.", content(
-            (String = "text/event-stream"),
             (ref("#/components/schemas/EventPage") = "application/json"),
+            (ref("#/components/schemas/ServerSentEvent") = "text/event-stream"),
         )),
         (status = 204, description = "The client has seen `done`: there is nothing to come back for."),
     ),
@@ -63,7 +63,8 @@ pub(crate) async fn events(
     let after = query.number("after", 0, i64::MAX);
     let limit = query.number("limit", 1, LIMIT_MAX).unwrap_or(LIMIT);
     query.finish()?;
-    let after = after.map_or_else(|| last_event_id(&headers), |after| Ok(Some(after)))?;
+    let seen = last_event_id(&headers)?;
+    let after = after.or(seen);
 
     let as_stream = accept::liking(&headers, "text/event-stream");
     let as_page = accept::liking(&headers, "application/json");

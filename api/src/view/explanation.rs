@@ -126,6 +126,7 @@ pub(crate) struct Eta {
 
 /// A time that is not known for certain.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[schemars(rename = "EtaRange")]
 pub(crate) struct Range {
     /// Half of the time it is not later.
     p50: Timestamp,

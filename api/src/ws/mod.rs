@@ -11,5 +11,5 @@ mod topics;
 mod wire;
 
 pub(crate) use place::Sockets;
-pub(crate) use route::open;
+pub(crate) use route::{__path_open, open};
 pub(crate) use topics::Topics;

@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
-use crate::{Engines, Fault, JobContext, JobError, RetryPolicy, schema::Schema};
+use crate::{
+    Engines, Fault, JobContext, JobError, RetryPolicy,
+    schema::{Schema, plain_numbers},
+};
 
 /// A kind of job. A new one is a folder with this implemented, and a line in the list of kinds.
 ///
@@ -164,6 +167,7 @@ impl<K: JobKind> AnyKind for Erased<K> {
 
     fn check(&self, mut input: Value) -> Result<CheckedInput, Vec<Fault>> {
         K::tidy(&mut input);
+        plain_numbers(&mut input);
         let faults = self.spec.input.check(&input);
         if !faults.is_empty() {
             return Err(faults);

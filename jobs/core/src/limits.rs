@@ -10,6 +10,7 @@ pub const AGING_MS: u64 = 600_000;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 // What a client sends is held to the schema; a row may be from a newer program that knows more.
 #[schemars(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "concurrency": 20, "max_queued": 100_000, "group_defaults": { "concurrency": 2 } }))]
 pub struct QueueSettings {
     /// Nothing is started while this is true; what runs goes on, what comes in waits.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -40,6 +41,7 @@ pub struct QueueSettings {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 // What a client sends is held to the schema; a row may be from a newer program that knows more.
 #[schemars(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "concurrency": 4, "rate": { "limit": 60, "per_ms": 60_000 }, "weight": 2 }))]
 pub struct GroupSettings {
     /// Nothing of the group is started while this is true.
     #[serde(default, skip_serializing_if = "is_false")]

@@ -118,6 +118,29 @@ pub fn find_nul(value: &Value) -> Option<String> {
     }
 }
 
+/// JSON knows one sort of number, so that `3.0` is a whole one; types are stricter.
+pub fn plain_numbers(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(plain_numbers),
+        Value::Array(items) => items.iter_mut().for_each(plain_numbers),
+        scalar => whole(scalar),
+    }
+}
+
+/// A number without a fraction as a whole one.
+pub fn whole(value: &mut Value) {
+    // Beyond this a double does not know its neighbours, and no field goes there.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if let Some(number) = value.as_f64()
+        && value.is_f64()
+        && number.fract() == 0.0
+        && number.abs() < EXACT
+    {
+        // Whole and within the range, so nothing is lost.
+        *value = (number as i64).into();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use schemars::JsonSchema;
@@ -162,6 +185,13 @@ mod tests {
         let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
         assert_eq!(pointers, ["/_count", "/_must", "/_title", "/wrong~1name"]);
         assert!(schema.check(&json!({ "_title": "xyz", "_must": true })).is_empty());
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        let mut value = json!({ "a": [3.0, 1.5, -2.0], "b": 1e300, "c": "3.0" });
+        plain_numbers(&mut value);
+        assert_eq!(value.to_string(), r#"{"a":[3,1.5,-2],"b":1e+300,"c":"3.0"}"#);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
     fault::pointer_to,
     instant::{NO_INSTANT, read_instant},
     kind::{AnyKind, CheckedInput},
-    schema::{Schema, find_nul},
+    schema::{Schema, find_nul, whole},
     task::{Coalesce, Idempotency, Start},
 };
 
@@ -278,18 +278,5 @@ fn plain_numbers(body: &mut Value) {
             }
             _ => {}
         }
-    }
-}
-
-fn whole(value: &mut Value) {
-    // Beyond this a double does not know its neighbours, and no field goes there.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if let Some(number) = value.as_f64()
-        && value.is_f64()
-        && number.fract() == 0.0
-        && number.abs() < EXACT
-    {
-        // Whole and within the range, so nothing is lost.
-        *value = (number as i64).into();
     }
 }

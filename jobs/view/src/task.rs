@@ -143,6 +143,7 @@ pub struct StatusReason {
 
 /// Which sort of end an attempt came to.
 #[derive(Debug, JsonSchema)]
+#[schemars(rename = "TaskErrorType")]
 #[serde(rename_all = "snake_case")]
 #[expect(dead_code, reason = "describes what jobs_core::task::ErrorType writes")]
 pub(crate) enum ErrorTypeView {

@@ -79,15 +79,22 @@ fn probes(document: &Value, operation: &Operation) -> Vec<Probe> {
 /// The schema of an operation's body, behind its references.
 fn schema<'a>(document: &'a Value, operation: &'a Operation) -> Option<&'a Value> {
     let schema = &operation.described["requestBody"]["content"]["application/json"]["schema"];
-    match schema["$ref"].as_str() {
+    let follow = |schema: &'a Value| match schema["$ref"].as_str() {
         Some(reference) => document.pointer(reference.trim_start_matches('#')),
         None => Some(schema).filter(|schema| !schema.is_null()),
-    }
+    };
+    let schema = follow(schema)?;
+    // Of several forms they differ in the input alone.
+    if schema["oneOf"].is_array() { follow(&schema["oneOf"][0]) } else { Some(schema) }
 }
 
 /// A body that the operation takes; an empty object when nothing says one.
 fn example(document: &Value, operation: &Operation) -> Option<Value> {
     let schema = schema(document, operation)?;
+    // What is set limits nothing: which of two probes came first must not show.
+    if operation.method == Method::PUT {
+        return Some(json!({}));
+    }
     Some(schema["examples"].get(0).cloned().unwrap_or_else(|| json!({})))
 }
 

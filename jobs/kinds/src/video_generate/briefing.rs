@@ -32,6 +32,8 @@ pub struct Briefing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<String>,
     /// Chooses colours, shapes and music; from the texts when left out. The same briefing and seed give the same film.
+    // As far as every reader of JSON counts exactly (RFC 8259, 6).
+    #[schemars(range(max = 9_007_199_254_740_991_u64))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
     /// Size, rate and quality of the picture.

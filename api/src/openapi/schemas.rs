@@ -1,17 +1,11 @@
-//! The OpenAPI document: operations from the routes, bodies from the types that read and write them, problems from the table.
+//! The schemas of the document: of what clients send, of what they read, and of the input of each kind.
 
-use axum::{
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
 use jobs_core::{GroupSettings, QueueSettings, Registry};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 
+use super::tidy;
 use crate::{
-    app::Shared,
     integrity::IntegrityView,
     keys::{CreateKey, KeyView, NewKeyView, RotateKey},
     kinds::KindView,
@@ -19,7 +13,6 @@ use crate::{
     problems::ProblemType,
     projects::{CreateProject, ProjectView},
     queues::{GroupView, QueueView},
-    router,
     stats::Stats,
     system::{Health, Pong},
     tasks::{
@@ -32,96 +25,8 @@ use crate::{
     view::{ArtifactView, EventView, Explanation, Page, TaskPage, TaskView},
 };
 
-/// In the code: the problems of an operation. Each becomes a response.
-const PROBLEMS: &str = "x-problems";
-/// What can happen to every request.
-const ALWAYS: [Code; 7] = [
-    Code::Malformed,
-    Code::RequestTimeout,
-    Code::TooLarge,
-    Code::Internal,
-    Code::Overloaded,
-    Code::Unavailable,
-    Code::Timeout,
-];
-
-/// The document before its operations.
-pub(crate) fn frame() -> OpenApi {
-    let info = InfoBuilder::new()
-        .title("Longshore")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(
-            "Background jobs over HTTP: submit a task, then poll it, follow it or wait for it. Every error is a problem of RFC 9457.",
-        ));
-    OpenApiBuilder::new().info(info.build()).build()
-}
-
-/// The document for these kinds.
-pub(crate) fn document(registry: &Registry) -> Value {
-    let mut document = serde_json::to_value(router::described()).unwrap_or_default();
-    if let Some(paths) = document["paths"].as_object_mut() {
-        for (path, methods) in paths {
-            let problem = if path.contains("/videos/") { "VideoError" } else { "Problem" };
-            for operation in methods.as_object_mut().into_iter().flat_map(|methods| methods.values_mut()) {
-                complete(operation, problem);
-            }
-        }
-    }
-    let schemas = Value::Object(schemas(registry));
-    document["components"] = json!({ "schemas": schemas, "securitySchemes": { "key": key() } });
-    document
-}
-
-fn key() -> Value {
-    json!({ "type": "http", "scheme": "bearer", "description": "An API key. Operations name the scopes that it needs." })
-}
-
-fn complete(operation: &mut Value, schema: &str) {
-    let Some(operation) = operation.as_object_mut() else { return };
-    let is_optional = operation.get("operationId").is_some_and(|id| id == "replayTask");
-    if let Some(body) = operation.get_mut("requestBody") {
-        body["required"] = (!is_optional).into();
-    }
-    let named = operation.remove(PROBLEMS).unwrap_or_default();
-    let named: Vec<&str> = named.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let of_keys = of_keys(operation.get("security").unwrap_or(&Value::Null));
-    // A task that is not there may have been removed.
-    let may_be_gone = named.contains(&Code::TaskNotFound.name());
-    let has = |code: &Code| {
-        let is_named = named.contains(&code.name()) || (may_be_gone && *code == Code::Gone);
-        ALWAYS.contains(code) || of_keys.contains(code) || is_named
-    };
-    let codes: Vec<Code> = Code::ALL.iter().copied().filter(has).collect();
-    let media_type = if schema == "Problem" { "application/problem+json" } else { "application/json" };
-    let Some(responses) = operation.entry("responses").or_insert(json!({})).as_object_mut() else { return };
-    for code in codes {
-        let said = format!("`{}`: {}.", code.name(), code.title());
-        let response = responses.entry(code.status().as_str()).or_insert(json!({ "description": "" }));
-        // A status that the operation answers with itself can also be a problem.
-        response["content"][media_type] = json!({ "schema": { "$ref": format!("#/components/schemas/{schema}") } });
-        let description = response["description"].as_str().unwrap_or_default();
-        response["description"] = json!(format!("{description} {said}").trim());
-        if matches!(code.status().as_u16(), 429 | 503) {
-            response["headers"]["Retry-After"] =
-                json!({ "schema": { "type": "integer" }, "description": "When to try again, in seconds." });
-        }
-    }
-}
-
-/// What can be wrong with the key of a request, by what the operation says of keys.
-fn of_keys(security: &Value) -> Vec<Code> {
-    let keys: Vec<&Value> = security.as_array().into_iter().flatten().filter_map(|choice| choice.get("key")).collect();
-    match &keys[..] {
-        [] => Vec::new(),
-        keys if keys.iter().all(|scopes| scopes.as_array().is_some_and(Vec::is_empty)) => {
-            vec![Code::Unauthorized, Code::InvalidHeader, Code::RateLimited]
-        }
-        _ => vec![Code::Unauthorized, Code::InvalidHeader, Code::InsufficientScope, Code::RateLimited],
-    }
-}
-
 /// All schemas by name.
-fn schemas(registry: &Registry) -> Map<String, Value> {
+pub(super) fn schemas(registry: &Registry) -> Map<String, Value> {
     let settings = || {
         SchemaSettings::draft2020_12().with(|settings| {
             settings.definitions_path = "/components/schemas".into();
@@ -173,7 +78,8 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
         ("ProblemTypePage", page::<ProblemType>(&mut written)),
     ];
     // What is both read and written is described as it is read: there it may leave things out.
-    for (name, schema) in written.take_definitions(true) {
+    for (name, mut schema) in written.take_definitions(true) {
+        tidy::leave_out(&mut schema);
         all.entry(name).or_insert(schema);
     }
     for (name, page) in pages {
@@ -189,13 +95,70 @@ fn schemas(registry: &Registry) -> Map<String, Value> {
             "type": "array",
             "minItems": 1,
             "maxItems": MOST,
-            "items": { "$ref": "#/components/schemas/CreateTask" },
+            "items": { "$ref": "#/components/schemas/CreateTask", "not": { "required": ["coalesce"] } },
         }),
     );
+    name_metadata(&mut all);
     add_kinds(&mut all, registry);
     let replay = replay(&all["CreateTask"]);
     all.insert("ReplayTask".to_owned(), replay);
+    all.insert("ServerSentEvent".to_owned(), server_sent_event());
+    add_rules(&mut all);
+    tidy::untitle(&mut all);
+    all.values_mut().for_each(tidy::without_default);
+    all.values_mut().for_each(tidy::enumerate);
+    tidy::divide(&mut all, "CreateTask", "kind", |_, kind| format!("Create{}Task", camel(kind)));
+    tidy::divide(&mut all, "Event", "type", |name, event| format!("{}{name}", camel(event)));
     all
+}
+
+/// The facts of a client by a name of their own, for whoever makes types of the document.
+fn name_metadata(all: &mut Map<String, Value>) {
+    let mut facts = all["CreateTask"]["properties"]["metadata"].take();
+    tidy::without_null(&mut facts);
+    all["CreateTask"]["properties"]["metadata"] =
+        json!({ "anyOf": [tidy::reference("Metadata"), { "type": "null" }], "description": "Facts of your own." });
+    all.insert("Metadata".to_owned(), facts);
+}
+
+/// What a schema made of a type does not say: which members go together. Under `not`, so that a body stays one object for whoever makes
+/// types of it.
+fn add_rules(all: &mut Map<String, Value>) {
+    let both = |one: &str, other: &str| json!({ "required": [one, other], "properties": given(&[one, other]) });
+    all["CreateTask"]["not"] = both("run_at", "delay_ms");
+    all["ReplayTask"]["not"] = both("run_at", "delay_ms");
+    all["CreateKey"]["not"] = both("expires_at", "expires_in_ms");
+    // Of a bulk action something has to say which tasks are meant.
+    let texts = ["kind", "queue", "group", "tag", "created_after", "created_before", "ids"];
+    let says = |name: &str, how: Value| json!({ "not": { "required": [name], "properties": { name: how } } });
+    let mut silent: Vec<Value> = texts.iter().map(|name| says(name, given(&[name])[name].clone())).collect();
+    silent.push(says("all", json!({ "const": true })));
+    silent.push(says("status", json!({ "type": "array", "minItems": 1 })));
+    silent.push(says("metadata", json!({ "type": "object", "minProperties": 1 })));
+    all["BulkAction"]["not"] = json!({ "allOf": silent });
+}
+
+/// Members that are there, and not as `null`.
+fn given(names: &[&str]) -> Value {
+    names.iter().map(|name| ((*name).to_owned(), json!({ "not": { "type": "null" } }))).collect::<Map<_, _>>().into()
+}
+
+/// An event as it stands in a stream (HTML, 9.2.6).
+fn server_sent_event() -> Value {
+    json!({
+        "type": "object",
+        "description": "An event of a task in a stream.",
+        "required": ["event", "id", "data"],
+        "properties": {
+            "event": {
+                "type": "string",
+                "enum": ["status", "progress", "log", "artifact", "done"],
+                "description": "What `data` is: an Event of this type; of `done`, the Task as it ended.",
+            },
+            "id": { "type": "string", "pattern": "^[0-9]+$", "description": "Its number: `Last-Event-ID` of whoever comes back." },
+            "data": { "type": "string", "contentMediaType": "application/json", "description": "A JSON object, on one line." },
+        },
+    })
 }
 
 /// What a replay says otherwise: a submission of which everything may be left out, and the kind must be.
@@ -225,19 +188,16 @@ fn add_kinds(all: &mut Map<String, Value>, registry: &Registry) {
         let name = format!("{}Input", camel(spec.name));
         let mut schema = spec.input.document().clone();
         lift(&mut schema, all, &name);
+        schema["examples"] = json!([spec.example]);
         all.insert(name.clone(), schema);
         choices.push(json!({
-            "title": spec.name,
-            "properties": { "kind": { "const": spec.name }, "input": { "$ref": format!("#/components/schemas/{name}") } },
+            "properties": { "kind": { "type": "string", "const": spec.name }, "input": tidy::reference(&name) },
         }));
         examples.insert(spec.name.to_owned(), json!({ "kind": spec.name, "input": spec.example }));
     }
     if let Some(submission) = all.get_mut("CreateTask") {
         submission["oneOf"] = choices.into();
         submission["examples"] = examples.into_iter().map(|(_, example)| example).collect();
-        // The choices say more.
-        let known: Vec<_> = registry.iter().map(|kind| kind.spec().name).collect();
-        submission["properties"]["kind"]["enum"] = json!(known);
     }
 }
 
@@ -300,71 +260,8 @@ fn problem() -> Value {
             "errors": {
                 "type": "array",
                 "description": "All wrong fields.",
-                "items": {
-                    "type": "object",
-                    "required": ["pointer", "detail"],
-                    "additionalProperties": false,
-                    "properties": {
-                        "pointer": { "type": "string", "description": "A JSON pointer into the body, or `?name` for a parameter." },
-                        "detail": { "type": "string", "description": "What is wrong with it." },
-                    },
-                },
+                "items": tidy::reference("Fault"),
             },
         },
     })
-}
-
-/// `GET /openapi.json`.
-pub(crate) async fn serve(State(app): State<Shared>) -> Response {
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
-    (headers, app.openapi.clone()).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn references(value: &Value, found: &mut Vec<String>) {
-        match value {
-            Value::Object(fields) => {
-                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
-                fields.values().for_each(|value| references(value, found));
-            }
-            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
-            _ => {}
-        }
-    }
-
-    #[test]
-    fn every_reference_leads_somewhere_and_every_operation_is_whole() {
-        let document = document(&jobs_kinds::registry());
-        let mut found = Vec::new();
-        references(&document, &mut found);
-        assert!(found.len() > 50);
-        for reference in found {
-            let pointer = reference.trim_start_matches('#');
-            assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
-        }
-        for (path, methods) in document["paths"].as_object().unwrap() {
-            for (method, operation) in methods.as_object().unwrap() {
-                assert!(operation["operationId"].is_string() && operation["summary"].is_string(), "{method} {path}");
-                assert!(operation["responses"]["503"].is_object(), "{method} {path}");
-                assert!(operation.get(PROBLEMS).is_none(), "{method} {path}");
-                let security = operation["security"].as_array();
-                assert!(security.is_some_and(|security| !security.is_empty()), "{method} {path} says nothing of keys");
-            }
-        }
-    }
-
-    #[test]
-    fn problems_that_the_code_names_are_in_the_table() {
-        let described = serde_json::to_value(router::described()).unwrap();
-        for operation in
-            described["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
-        {
-            for name in operation[PROBLEMS].as_array().unwrap() {
-                assert!(Code::ALL.iter().any(|code| code.name() == name), "{name} is no code");
-            }
-        }
-    }
 }

@@ -85,9 +85,11 @@ pub struct Timings {
 /// The probability of one token of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenLogprob {
+    /// The token's number in the vocabulary.
+    pub id: u32,
     /// The token's text; bytes that are no text by themselves are replaced.
     pub token: String,
-    /// The natural logarithm of its probability, before any sampling rule.
+    /// The natural logarithm of its probability, before any sampling rule; 0 where the form of the answer left no choice.
     pub logprob: f32,
     /// The most likely tokens at its place.
     pub top: Vec<TopLogprob>,

@@ -68,6 +68,8 @@ fn kinds_store_queue_artifacts_and_engines_do_not_know_each_other() {
         let used = ours(&graph, package);
         assert!(used.is_subset(&BTreeSet::from(["jobs-core", "jobs-metrics"])), "{package} uses {used:?}");
     }
+    // What is asked of models is checked by those who take tasks, too, and they link no engine for it.
+    assert_eq!(ours(&graph, "engine-infer"), BTreeSet::from(["jobs-core", "jobs-inference"]));
     assert_eq!(ours(&graph, "jobs-metrics"), BTreeSet::new());
     assert!(
         ours(&graph, "jobs-runtime").is_subset(&BTreeSet::from(["jobs-core"])),
@@ -94,7 +96,7 @@ fn nobody_depends_on_what_stands_above() {
             "jobs-store",
             "engine-media",
         ],
-        &["jobs-view"],
+        &["jobs-view", "engine-infer"],
         &["api", "scheduler", "worker"],
         &["longshore"],
         &["bench", "e2e"],
@@ -121,6 +123,7 @@ fn each_server_and_each_engine_has_one_crate_that_names_it() {
     assert_eq!(users(&graph, "sqlx"), ["jobs-store"]);
     assert_eq!(users(&graph, "redis"), ["jobs-queue"]);
     assert_eq!(users(&graph, "ffmpeg-next"), ["engine-media"]);
+    assert_eq!(users(&graph, "tokenizers"), ["engine-infer"]);
     assert_eq!(users(&graph, "object_store"), ["jobs-artifacts"]);
     assert_eq!(users(&graph, "axum"), ["api"]);
     // What goes out to foreign addresses is checked in one place.
@@ -131,7 +134,9 @@ fn each_server_and_each_engine_has_one_crate_that_names_it() {
 fn no_server_links_an_engine() {
     let graph = graph();
     for package in ["longshore", "api", "scheduler", "worker"] {
-        assert!(!linked(&graph, package).contains("engine-media"), "{package}");
+        for engine in ["engine-infer", "engine-media"] {
+            assert!(!linked(&graph, package).contains(engine), "{package} links {engine}");
+        }
     }
 }
 

@@ -24,6 +24,7 @@ mod integrity;
 mod keys;
 mod kinds;
 mod links;
+mod listen;
 mod metrics;
 mod openapi;
 mod path;

@@ -1,9 +1,8 @@
 //! The HTTP server: from its start to its graceful stop.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
-use axum::serve::ListenerExt;
 use jobs_artifacts::Artifacts;
 use jobs_core::schema::Schema;
 use jobs_queue::{Hub, Queue};
@@ -19,7 +18,7 @@ use crate::{
     crowd::Crowd,
     expect::Expectations,
     follow::{self, Feeds},
-    foretell,
+    foretell, listen,
     metrics::{self, Load},
     openapi,
     rate::{Limiter, Policies, Proxies},
@@ -124,26 +123,20 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
 
     let address = listener.local_addr().context("read the address of the socket")?;
     tracing::info!(%address, "the API listens on http://{address}/api/v1, its documentation is at http://{address}/api/v1/docs");
-    // Answers are small and wait for nothing.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps its delay");
-        }
-    });
     if let Some(bind) = &config.metrics.bind {
         let listening = jobs_metrics::listen(bind, shutdown.hard.clone(), metrics::Listener(Arc::downgrade(&app)));
         listening.await.with_context(|| format!("listen for metrics on {bind}"))?;
     }
     let beside = Arc::clone(&app);
-    let service = router::service(app).into_make_service_with_connect_info::<SocketAddr>();
+    let router = router::service(app);
     let soft = shutdown.soft.clone();
     let graceful = async move {
         soft.cancelled().await;
         tokio::time::sleep(LINGER).await;
     };
-    let server = axum::serve(listener, service).with_graceful_shutdown(graceful);
+    let server = listen::serve(listener, router, &config.api, Proxies::new(&config.api.trusted_proxies), graceful);
     tokio::select! {
-        result = server => result.context("serve HTTP")?,
+        () = server => {}
         never = follow::patrol(&beside) => match never {},
         never = beside.topics.resolve(&beside) => match never {},
         () = shutdown.hard.cancelled() => tracing::warn!("the API stops with requests unanswered"),

@@ -120,7 +120,8 @@ fn resident(pid: u32) -> u64 {
 #[tokio::test]
 async fn open_streams_take_little_memory() {
     let count = size("LONGSHORE_TEST_STREAMS", 500);
-    let system = System::builder().start().await;
+    // All come from one address.
+    let system = System::builder().env("LONGSHORE_API_MAX_CONNECTIONS_PER_ADDRESS", "20000").start().await;
     let client = &system.client;
     let mut ids = Vec::new();
     while ids.len() < count as usize {

@@ -35,7 +35,8 @@ impl Proxies {
         network(client)
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether an address is that of a proxy whose word counts.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
 }
@@ -49,7 +50,7 @@ fn read(text: &str) -> Option<IpAddr> {
 }
 
 /// Who has one address of IPv6 has all of its network.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

@@ -18,7 +18,7 @@ use jobs_core::Rate;
 use jobs_queue::{Counted, Queue};
 use tokio::time::{Instant, timeout};
 
-pub(crate) use address::Proxies;
+pub(crate) use address::{Proxies, network};
 use local::Local;
 pub(crate) use policy::{Class, Policies};
 

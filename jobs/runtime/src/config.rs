@@ -94,6 +94,14 @@ pub struct ApiConfig {
     pub request_timeout: Duration,
     /// The memory that answers about tasks may take while they hold; 0 keeps none.
     pub cache_bytes: usize,
+    /// The longest that the head of a request may take to arrive.
+    pub header_timeout: Duration,
+    /// The longest that a connection may be idle between requests.
+    pub idle_timeout: Duration,
+    /// So many connections may be open; more are refused.
+    pub max_connections: usize,
+    /// So many of one address, those of trusted proxies aside.
+    pub max_connections_per_address: usize,
     /// So many requests are served at once; more are refused.
     pub max_in_flight: usize,
     /// So many may wait or be streamed to at once.

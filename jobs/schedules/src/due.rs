@@ -5,7 +5,11 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use crate::{fire::Fire, schedule::Schedule};
+use crate::{
+    fire::Fire,
+    schedule::Schedule,
+    word::{UnknownWord, named},
+};
 
 /// A fire that is at most this late is on time: that another scheduler takes over is no reason to leave it out.
 pub const GRACE: Duration = Duration::seconds(10);
@@ -24,6 +28,41 @@ pub enum CatchUp {
         /// How many start at once, those that are on time among them.
         max: u32,
     },
+}
+
+impl CatchUp {
+    /// The word of each.
+    pub const NAMES: [&str; 3] = ["none", "latest", "all"];
+
+    /// Its word, as clients and rows have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Latest => "latest",
+            Self::All { .. } => "all",
+        }
+    }
+
+    /// The one of this word; `max` is for `all` alone.
+    ///
+    /// # Errors
+    /// When it is no such word.
+    pub fn read(word: &str, max: u32) -> Result<Self, UnknownWord> {
+        named(word, &[Self::None, Self::Latest, Self::All { max }], Self::name)
+    }
+}
+
+impl Why {
+    /// Its word, as clients and rows have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Missed => "missed",
+            Self::TooMany => "too_many",
+        }
+    }
 }
 
 /// What is to be done at one moment.

@@ -3,6 +3,7 @@
 //! - [`Cron`] is an expression: which times of a wall clock it means.
 //! - [`Schedule`] puts it (or a steady interval) into a time zone and gives the next [`Fire`], also where clocks are changed ([`Dst`]).
 //! - [`Schedule::due`] decides what happens to fires that nobody was there for ([`CatchUp`]), and says why some are left out.
+//! - [`Spec`] is a schedule as it is written down, and says everything that is wrong with it.
 //! - [`Overlap`] decides what happens when the task of an earlier fire still runs.
 //!
 //! Expressions are evaluated here and not by a library. The law of time zones with its reasons is the larger part of it, and those
@@ -17,6 +18,8 @@ mod fire;
 mod instant;
 mod overlap;
 mod schedule;
+mod spec;
+mod word;
 mod zone;
 
 pub use crate::{
@@ -25,5 +28,7 @@ pub use crate::{
     fire::{Fire, Oddity},
     overlap::{Overlap, Start},
     schedule::{Every, EveryError, Jitter, Schedule, When},
+    spec::{Spec, SpecFault},
+    word::UnknownWord,
     zone::{Dst, UnknownZone, Zone},
 };

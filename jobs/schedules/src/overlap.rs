@@ -1,6 +1,10 @@
 //! What happens when a fire is due and the task of an earlier one has not ended.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
+
+use crate::word::{UnknownWord, named};
 
 /// What a schedule does with a fire while tasks of earlier ones have not ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,15 +35,39 @@ pub enum Start {
 }
 
 impl Overlap {
-    /// What becomes of a fire, when `unfinished` tasks of earlier fires have not ended, waiting ones among them.
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Skip, Self::Queue, Self::Replace, Self::Allow];
+
+    /// Its word, as clients and rows have it.
     #[must_use]
-    pub fn decide(self, unfinished: u32) -> Start {
-        match (self, unfinished) {
-            (_, 0) | (Self::Allow, _) => Start::Now,
-            (Self::Replace, _) => Start::Instead,
-            (Self::Queue, 1) => Start::Behind,
-            (Self::Queue | Self::Skip, _) => Start::Not,
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Queue => "queue",
+            Self::Replace => "replace",
+            Self::Allow => "allow",
         }
+    }
+
+    /// What becomes of a fire, when `unfinished` tasks of earlier fires have not ended, and perhaps another fire waits for their end
+    /// already.
+    #[must_use]
+    pub fn decide(self, unfinished: u64, one_waits: bool) -> Start {
+        match self {
+            Self::Allow => Start::Now,
+            _ if unfinished == 0 && !one_waits => Start::Now,
+            Self::Replace => Start::Instead,
+            Self::Queue if !one_waits => Start::Behind,
+            Self::Queue | Self::Skip => Start::Not,
+        }
+    }
+}
+
+impl FromStr for Overlap {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        named(word, &Self::ALL, Self::name)
     }
 }
 
@@ -49,10 +77,12 @@ mod tests {
 
     #[test]
     fn the_whole_table() {
-        let decided = |overlap: Overlap| [0, 1, 2, 100].map(|unfinished| overlap.decide(unfinished));
-        assert_eq!(decided(Overlap::Skip), [Start::Now, Start::Not, Start::Not, Start::Not]);
-        assert_eq!(decided(Overlap::Queue), [Start::Now, Start::Behind, Start::Not, Start::Not]);
-        assert_eq!(decided(Overlap::Replace), [Start::Now, Start::Instead, Start::Instead, Start::Instead]);
-        assert_eq!(decided(Overlap::Allow), [Start::Now; 4]);
+        let cases = [(0, false), (1, false), (100, false), (1, true), (0, true)];
+        let decided = |overlap: Overlap| cases.map(|(unfinished, waits)| overlap.decide(unfinished, waits));
+        assert_eq!(decided(Overlap::Skip), [Start::Now, Start::Not, Start::Not, Start::Not, Start::Not]);
+        assert_eq!(decided(Overlap::Queue), [Start::Now, Start::Behind, Start::Behind, Start::Not, Start::Not]);
+        let instead = [Start::Instead; 4];
+        assert_eq!(decided(Overlap::Replace), [&[Start::Now][..], &instead].concat()[..]);
+        assert_eq!(decided(Overlap::Allow), [Start::Now; 5]);
     }
 }

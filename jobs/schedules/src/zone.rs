@@ -10,7 +10,11 @@ use jiff::{
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::{cron::Cron, instant};
+use crate::{
+    cron::Cron,
+    instant,
+    word::{UnknownWord, named},
+};
 
 /// A time zone of the IANA database, such as `Europe/Paris`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +72,20 @@ pub(crate) struct Law {
 }
 
 impl Dst {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Cron, Self::First, Self::Second, Self::Both];
+
+    /// Its word, as clients and rows have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cron => "cron",
+            Self::First => "first",
+            Self::Second => "second",
+            Self::Both => "both",
+        }
+    }
+
     pub(crate) fn law(self, cron: &Cron) -> Law {
         match self {
             Self::Cron if cron.names_hours() => Self::First.law(cron),
@@ -76,6 +94,14 @@ impl Dst {
             Self::Second => Law { first: false, second: true, makes_up: true },
             Self::Both => Law { first: true, second: true, makes_up: true },
         }
+    }
+}
+
+impl FromStr for Dst {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        named(word, &Self::ALL, Self::name)
     }
 }
 
@@ -105,11 +131,27 @@ struct Span {
     end: Option<(Timestamp, Offset)>,
 }
 
+/// Of so many letters of a name one may be wrong.
+const LETTERS_A_TYPO: usize = 4;
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 /// Longer than any change of clocks. Samoa skipped a whole day.
 const LONG: SignedDuration = SignedDuration::from_hours(48);
 
 impl Zone {
+    /// The name that somebody may have meant: one that ends with this word, or differs by a few letters.
+    #[must_use]
+    pub fn near(name: &str) -> Option<String> {
+        let meant = name.to_ascii_lowercase();
+        let names = jiff::tz::db().available().map(|known| known.as_str().to_owned());
+        let distance = |known: &String| {
+            let known = known.to_ascii_lowercase();
+            let city = known.rsplit('/').next().unwrap_or(&known);
+            if city == meant.replace(' ', "_") { 0 } else { letters_apart(&known, &meant) }
+        };
+        let (apart, near) = names.map(|known| (distance(&known), known)).min()?;
+        (apart * LETTERS_A_TYPO <= meant.len()).then_some(near)
+    }
+
     /// The first time after `seconds` that `cron` means in this zone.
     ///
     /// It walks from one change of clocks to the next. Within a span it asks the expression for the next time by the wall clock; at
@@ -194,9 +236,33 @@ impl Span {
     }
 }
 
+/// How many letters have to be added, taken away or changed (Levenshtein).
+fn letters_apart(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (n, a) in one.bytes().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], n + 1);
+        for (m, b) in other.bytes().enumerate() {
+            let changed = before + usize::from(a != b);
+            before = row[m + 1];
+            row[m + 1] = changed.min(before + 1).min(row[m] + 1);
+        }
+    }
+    row[other.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_nearly_right_is_recognised() {
+        let near = |name: &str| Zone::near(name);
+        assert_eq!(near("Europe/Pariss").as_deref(), Some("Europe/Paris"));
+        assert_eq!(near("New York").as_deref(), Some("America/New_York"));
+        assert_eq!(near("tokyo").as_deref(), Some("Asia/Tokyo"));
+        assert_eq!(near("Mars/Olympus"), None);
+        assert_eq!(near("x"), None);
+    }
 
     #[test]
     fn a_zone_has_its_name_of_the_database() {

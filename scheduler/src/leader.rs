@@ -2,18 +2,19 @@
 
 use std::{
     convert::Infallible,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use jobs_artifacts::Artifacts;
-use jobs_core::{Defect, TaskId, Ticket};
-use jobs_queue::Queue;
+use jobs_core::{Defect, State, TaskId, Ticket};
+use jobs_queue::{Queue, Taken};
 use jobs_runtime::config::RetentionConfig;
 use jobs_store::{Leadership, Pulse, Store, StoreError};
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::{dispatch, leftovers, reap, retain, settle, timer::Timer};
+use crate::{dispatch, fire, leftovers, reap, retain, settle, timer::Timer};
 
 /// Postgres does not wait longer than this for Redis.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -23,6 +24,7 @@ pub(crate) struct Leader {
     pub(crate) store: Store,
     pub(crate) queue: Queue,
     pub(crate) artifacts: Artifacts,
+    pub(crate) planner: Arc<fire::Planner>,
     pub(crate) retention: RetentionConfig,
     pub(crate) lease: Duration,
     pub(crate) tick: Duration,
@@ -31,7 +33,8 @@ pub(crate) struct Leader {
 impl Leader {
     /// Leads until Postgres is not available; gives what was seen then.
     ///
-    /// What looks after Redis, after timers, after tasks that wait for others and after old rows runs beside the pulse: nothing keeps lost workers waiting.
+    /// What looks after Redis, after timers and schedules, after tasks that wait for others and after old rows runs beside the pulse: nothing
+    /// keeps lost workers waiting.
     pub(crate) async fn lead(&self, leadership: Leadership) -> StoreError {
         let (pulses, seen) = watch::channel(Pulse::default());
         let timer = Timer::new(self, seen.clone());
@@ -39,6 +42,7 @@ impl Leader {
             error = self.tick(leadership, pulses) => error,
             error = timer.run() => error,
             error = settle::run(self, seen.clone()) => error,
+            error = fire::run(self, seen.clone()) => error,
             error = dispatch::run(self, seen.clone()) => error,
             never = retain::run(self) => match never {},
             error = leftovers::run(self, seen) => error,
@@ -81,6 +85,32 @@ impl Leader {
             }
             Err(_) => warn!(tasks = ready.len(), "Redis is too slow to push to; the dispatcher will"),
         }
+    }
+
+    /// The same for tasks that were just made, which `made` names all; tells who wants to hear of new ones.
+    pub(crate) async fn push_new(&self, ready: &[Ticket], made: &[TaskId]) {
+        let told = async { tokio::join!(self.queue.push_new(ready), self.queue.announce_new(made)).0 };
+        match tokio::time::timeout(PATIENCE, told).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                warn!(error, tasks = ready.len(), "could not push; the dispatcher will");
+            }
+            Err(_) => warn!(tasks = ready.len(), "Redis is too slow to push to; the dispatcher will"),
+        }
+    }
+
+    /// Takes tasks that were canceled out of their queues, and tells who watches them or was told to stop.
+    pub(crate) async fn withdraw(&self, stopped: &[(State, Ticket)]) {
+        let told = async {
+            for (_, ticket) in stopped.iter().filter(|(state, _)| *state == State::Canceled) {
+                let taken = Taken { task: ticket.task, group: ticket.group.clone() };
+                self.queue.withdraw(&ticket.queue, &[taken]).await?;
+            }
+            self.queue.announce(&stopped.iter().map(|(_, ticket)| ticket.task).collect::<Vec<_>>()).await
+        };
+        // An entry too many costs a look, and watchers look for themselves while Redis is away.
+        let _ = tokio::time::timeout(PATIENCE, told).await;
     }
 
     /// Tells who watches these tasks.

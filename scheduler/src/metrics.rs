@@ -1,6 +1,6 @@
 //! What a scheduler counts of itself.
 
-use jobs_metrics::{Counter, Gauge, Page, process};
+use jobs_metrics::{Counter, Gauge, Histogram, Page, Sort, process};
 use jobs_store::Store;
 
 /// 1 while this one leads.
@@ -17,6 +17,25 @@ pub(crate) static EXPIRED: Counter = Counter::new();
 pub(crate) static PUSHED_LATE: Counter = Counter::new();
 /// Times that the index in Redis was built anew.
 pub(crate) static REBUILDS: Counter = Counter::new();
+/// Fires of schedules that made a task.
+pub(crate) static FIRED: Counter = Counter::new();
+/// Fires whose task waits for that of an earlier one.
+pub(crate) static FIRES_WAITING: Counter = Counter::new();
+/// Fires that could make none.
+pub(crate) static FIRES_FAILED: Counter = Counter::new();
+/// From the time of a fire to the commit of its task.
+pub(crate) static LATENESS: Histogram = Histogram::new(Histogram::ANSWERS);
+
+/// Why fires are left out, with how often they were: a row for a fire, or for many that were left out together.
+static SKIPPED: [(&str, Counter); 4] =
+    [("overlap", Counter::new()), ("missed", Counter::new()), ("too_many", Counter::new()), ("paused", Counter::new())];
+
+/// Counts a fire that was left out.
+pub(crate) fn skipped(reason: &str) {
+    if let Some((_, counter)) = SKIPPED.iter().find(|(known, _)| *known == reason) {
+        counter.one();
+    }
+}
 
 /// What there is to read of this scheduler.
 pub(crate) fn page(store: &Store) -> Page {
@@ -35,5 +54,20 @@ pub(crate) fn page(store: &Store) -> Page {
     ] {
         page.counter(name, help, counter);
     }
+    schedules(&mut page);
     page
+}
+
+/// What became of the fires of schedules.
+fn schedules(page: &mut Page) {
+    let help = "Fires of schedules by what became of them; skipped ones with the reason.";
+    let mut family = page.family("longshore_schedule_fires_total", Sort::Counter, help);
+    family.count(&[("outcome", "fired"), ("reason", "")], FIRED.get());
+    family.count(&[("outcome", "waiting"), ("reason", "")], FIRES_WAITING.get());
+    family.count(&[("outcome", "failed"), ("reason", "")], FIRES_FAILED.get());
+    for (reason, counter) in &SKIPPED {
+        family.count(&[("outcome", "skipped"), ("reason", reason)], counter.get());
+    }
+    let help = "From the time of a fire to the commit of its task.";
+    page.family("longshore_schedule_lateness_seconds", Sort::Histogram, help).histogram(&[], &LATENESS);
 }

@@ -18,6 +18,8 @@ const WORKERS: Duration = Duration::from_secs(24 * 3_600);
 const OUTCOMES: Duration = Duration::from_secs(25 * 3_600);
 /// How long forecasts are kept to be compared with what came.
 const FORECASTS: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// How long it is kept what became of the fires of schedules.
+const RUNS: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// At most so many rows go in one statement.
 const BATCH: u32 = 5_000;
@@ -41,6 +43,7 @@ async fn forget(leader: &Leader) -> Result<(), StoreError> {
     leader.store.forget_workers(WORKERS).await?;
     leader.store.forget_outcomes(OUTCOMES).await?;
     leader.store.forget_forecasts(FORECASTS).await?;
+    while leader.store.forget_schedule_runs(RUNS, BATCH).await? == u64::from(BATCH) {}
     let retention = &leader.retention;
     let kept: Vec<(State, Duration)> = [
         (State::Succeeded, retention.succeeded),

@@ -1,15 +1,18 @@
 //! The scheduler process: it waits for the leadership, leads while it has it, and waits again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use jobs_artifacts::Artifacts;
 use jobs_queue::Queue;
-use jobs_runtime::{config::Config, shutdown::Shutdown};
+use jobs_runtime::{
+    config::{Config, configured},
+    shutdown::Shutdown,
+};
 use jobs_store::{Store, StoreConfig};
 use tracing::{info, warn};
 
-use crate::{leader::Leader, metrics};
+use crate::{fire::Planner, leader::Leader, metrics};
 
 /// Runs a scheduler until `shutdown`.
 ///
@@ -33,6 +36,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         let listening = jobs_metrics::listen(bind, shutdown.hard.clone(), move || metrics::page(&store));
         listening.await.with_context(|| format!("listen for metrics on {bind}"))?;
     }
+    let registry = configured(jobs_kinds::registry(), &config.kinds)?;
+    let planner = Arc::new(Planner::new(registry));
     let work = async {
         loop {
             let error = match store.lead().await {
@@ -42,6 +47,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
                         store: store.clone(),
                         queue: queue.clone(),
                         artifacts: artifacts.clone(),
+                        planner: Arc::clone(&planner),
                         retention: config.retention.clone(),
                         lease: config.worker.lease,
                         tick: config.scheduler.tick,

@@ -255,6 +255,7 @@ impl BulkAction {
             queue: self.queue,
             group: self.group,
             tag: self.tag,
+            schedule: None,
             metadata: self.metadata.unwrap_or_default(),
             created_after: instant(self.created_after),
             created_before: instant(self.created_before),

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use jobs_core::State as TaskState;
+use jobs_core::{ScheduleId, State as TaskState};
 use jobs_store::{Filter, Order};
 
 use crate::{
@@ -29,6 +29,7 @@ const PARAMETERS: &[&str] = &[
     "queue",
     "group",
     "tag",
+    "schedule_id",
     "created_after",
     "created_before",
     "q",
@@ -55,6 +56,7 @@ const PARAMETERS: &[&str] = &[
         ("queue" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "Only tasks of this queue."),
         ("group" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "Only tasks of this group."),
         ("tag" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "Only tasks with this tag."),
+        ("schedule_id" = Option<String>, Query, pattern = "^sched_[0-9a-f]{32}$", description = "Only tasks that this schedule has made."),
         ("created_after" = Option<String>, Query, description = "Only tasks accepted at this time or later.", format = DateTime),
         ("created_before" = Option<String>, Query, description = "Only tasks accepted before this time.", format = DateTime),
         ("q" = Option<String>, Query, pattern = r"^[^\u0000]*$", description = "Only tasks with each of these words, ten at most, whatever their case, in the text of their error or their input. Inputs over 64 kB are not looked at."),
@@ -81,6 +83,7 @@ pub(crate) async fn list(
         queue: query.one("queue"),
         group: query.one("group"),
         tag: query.one("tag"),
+        schedule: schedule(&mut query),
         metadata: query.under("metadata.").map(|(name, value)| (name.to_owned(), value.into())).collect(),
         created_after: query.instant("created_after"),
         created_before: query.instant("created_before"),
@@ -121,6 +124,14 @@ fn words(query: &mut Query) -> Vec<String> {
         query.fault("q", format!("must be at most {WORDS_MAX} words of {TEXT_MAX} bytes in all"));
     }
     words
+}
+
+fn schedule(query: &mut Query) -> Option<ScheduleId> {
+    let id = query.one("schedule_id")?.parse().ok();
+    if id.is_none() {
+        query.fault("schedule_id", "is not the id of a schedule");
+    }
+    id
 }
 
 fn order(query: &mut Query) -> Order {

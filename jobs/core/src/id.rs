@@ -97,6 +97,11 @@ id!(
     "key_"
 );
 id!(
+    /// A schedule, `sched_…`.
+    ScheduleId,
+    "sched_"
+);
+id!(
     /// One life of a worker process, from its registration to its end. A restarted worker is a new incarnation.
     WorkerId,
     "wrk_"

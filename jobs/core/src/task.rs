@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use time::OffsetDateTime;
 
-use crate::{GroupKey, Progress, ProjectId, RetryPolicy, State, TaskId, WorkerId};
+use crate::{GroupKey, Progress, ProjectId, RetryPolicy, ScheduleId, State, TaskId, WorkerId};
 
 /// A task as it is submitted. What a client left out is filled in already.
 #[derive(Debug, Clone)]
@@ -127,6 +127,8 @@ pub struct Task {
     pub depends_on: Vec<TaskId>,
     /// The task that it repeats.
     pub replayed_from: Option<TaskId>,
+    /// The schedule that made it.
+    pub schedule: Option<ScheduleId>,
     /// The request that brought it.
     pub request_id: Option<String>,
     /// The key it was submitted under.

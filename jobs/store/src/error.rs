@@ -46,6 +46,12 @@ impl StoreError {
         database.is_some_and(|error| error.constraint() == Some(constraint))
     }
 
+    /// The project has another schedule of this name.
+    #[must_use]
+    pub fn is_schedule_name_taken(&self) -> bool {
+        self.is_conflict_on("schedules_project_name_key")
+    }
+
     /// The server itself refused: it is down for everybody, not only for us.
     #[must_use]
     pub fn is_refusal(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sqlx::{ConnectOptions, PgConnection};
+use time::OffsetDateTime;
 
 use crate::{Store, StoreError, row::millis};
 
@@ -42,6 +43,12 @@ pub struct Pulse {
     pub timer: Option<Duration>,
     /// Another number after every change of the settings of queues.
     pub settings: i64,
+    /// When the next schedule starts.
+    pub next_fire: Option<OffsetDateTime>,
+    /// What the next task of some schedule waited for has ended.
+    pub released: bool,
+    /// What time it is for schedules.
+    pub now: Option<OffsetDateTime>,
 }
 
 impl Store {
@@ -87,7 +94,11 @@ impl Leadership {
                     (SELECT min(deadline) FROM tasks WHERE deadline IS NOT NULL
                         AND state IN ('scheduled', 'blocked', 'queued', 'retrying'))
                 ) - clock_timestamp())::float8 AS timer_seconds,
-                (SELECT COALESCE(sum(version), 0) FROM queues)::bigint AS "settings!""#,
+                (SELECT COALESCE(sum(version), 0) FROM queues)::bigint AS "settings!",
+                (SELECT min(next_due_at) FROM schedules) AS next_fire,
+                EXISTS (SELECT FROM schedules s WHERE waiting_at IS NOT NULL AND NOT EXISTS (SELECT FROM tasks t
+                    WHERE t.schedule_id = s.id AND t.finished_at IS NULL)) AS "released!",
+                schedule_now() AS now"#,
             millis(lease),
         )
         .fetch_one(&mut self.connection);
@@ -104,6 +115,9 @@ impl Leadership {
             leftovers: row.leftovers,
             timer: row.timer_seconds.map(from_seconds),
             settings: row.settings,
+            next_fire: row.next_fire,
+            released: row.released,
+            now: row.now,
         })
     }
 }

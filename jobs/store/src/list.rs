@@ -5,7 +5,7 @@
 //! of rows; where it has not found enough by then, and an index knows that few tasks can be meant, these are looked at, and else the page is
 //! short and says where to go on. `docs/lists.md` has the figures.
 
-use jobs_core::{ProjectId, State, Task, TaskId};
+use jobs_core::{ProjectId, ScheduleId, State, Task, TaskId};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -37,6 +37,8 @@ pub struct Filter {
     pub group: Option<String>,
     /// With this tag.
     pub tag: Option<String>,
+    /// Made by this schedule.
+    pub schedule: Option<ScheduleId>,
     /// With all of these facts.
     pub metadata: serde_json::Map<String, serde_json::Value>,
     /// Accepted at this time or later.
@@ -85,6 +87,8 @@ enum Rows {
     OfOther,
     /// Those of a project that ended without success.
     Unsuccessful,
+    /// Those that a schedule has made.
+    OfSchedule,
 }
 
 /// What a statement is asked.
@@ -121,6 +125,7 @@ macro_rules! page_query {
                 AND ($10::timestamptz IS NULL OR created_at >= $10) AND ($11::timestamptz IS NULL OR created_at < $11)
                 AND ($12::text[] IS NULL OR concat(error, ' ',
                     CASE WHEN pg_column_size(input) <= 65536 THEN input::text END) ILIKE ALL ($12))
+                AND ($15::uuid IS NULL OR schedule_id = $15)
             ORDER BY id "#
                 + $direction
                 + " LIMIT $14"],
@@ -138,13 +143,14 @@ macro_rules! page_query {
             ask.terms.patterns.as_deref() as Option<&[String]>,
             $thirteenth,
             ask.limit,
+            ask.schedule() as Option<Uuid>,
         )
     }};
 }
 
 /// A checked query for the last row that a walk over `$rows` looked at; none when there were fewer.
 macro_rules! end_query {
-    ($rows:tt, $direction:tt, $ask:expr, $look:expr) => {{
+    ($rows:tt, $direction:tt, $ask:expr, $look:expr $(, $more:expr)?) => {{
         let ask: &Ask = $ask;
         sqlx::query_scalar!(
             "SELECT id FROM tasks WHERE "
@@ -156,6 +162,7 @@ macro_rules! end_query {
             ask.span.above,
             ask.span.below,
             $look,
+            $($more,)?
         )
     }};
 }
@@ -241,6 +248,16 @@ impl Store {
                 ),
                 fetch_all
             ),
+            (Rows::OfSchedule, Order::Newest) => {
+                run!(
+                    self,
+                    page_query!("project = $1 AND schedule_id = $15", "DESC", " LIMIT $13", ask, look),
+                    fetch_all
+                )
+            }
+            (Rows::OfSchedule, Order::Oldest) => {
+                run!(self, page_query!("project = $1 AND schedule_id = $15", "ASC", " LIMIT $13", ask, look), fetch_all)
+            }
         };
         found?.into_iter().map(TaskRow::whole).collect()
     }
@@ -266,6 +283,20 @@ impl Store {
                 end_query!("project = $1 AND state IN ('failed', 'canceled', 'expired')", "ASC", ask, look),
                 fetch_optional
             ),
+            (Rows::OfSchedule, Order::Newest) => {
+                run!(
+                    self,
+                    end_query!("project = $1 AND schedule_id = $5", "DESC", ask, look, ask.schedule() as Option<Uuid>),
+                    fetch_optional
+                )
+            }
+            (Rows::OfSchedule, Order::Oldest) => {
+                run!(
+                    self,
+                    end_query!("project = $1 AND schedule_id = $5", "ASC", ask, look, ask.schedule() as Option<Uuid>),
+                    fetch_optional
+                )
+            }
         }
     }
 
@@ -348,10 +379,11 @@ impl Filter {
     /// Whether every task passes it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { states, kind, queue, group, tag, metadata, created_after, created_before, words } = self;
+        let Self { states, kind, queue, group, tag, schedule, metadata, created_after, created_before, words } = self;
         let names = [kind, queue, group, tag];
         states.is_empty()
             && names.into_iter().all(Option::is_none)
+            && schedule.is_none()
             && metadata.is_empty()
             && created_after.is_none()
             && created_before.is_none()
@@ -366,13 +398,21 @@ impl Filter {
 
 impl Rows {
     fn of(project: ProjectId, filter: &Filter) -> Self {
-        if filter.within(&[State::Failed, State::Canceled, State::Expired]) {
+        if filter.schedule.is_some() {
+            Self::OfSchedule
+        } else if filter.within(&[State::Failed, State::Canceled, State::Expired]) {
             Self::Unsuccessful
         } else if project == ProjectId::DEFAULT {
             Self::Own
         } else {
             Self::OfOther
         }
+    }
+}
+
+impl Ask<'_> {
+    fn schedule(&self) -> Option<Uuid> {
+        self.filter.schedule.map(|id| id.0)
     }
 }
 

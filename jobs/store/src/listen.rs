@@ -16,6 +16,8 @@ pub enum Channel {
     Cancel,
     /// A key was changed; the word is its id.
     Keys,
+    /// A schedule was changed, or what its next task waits for has ended; the word is its id.
+    Schedules,
 }
 
 impl Channel {
@@ -25,6 +27,7 @@ impl Channel {
             Self::Settle => "longshore_settle",
             Self::Cancel => "longshore_cancel",
             Self::Keys => "longshore_keys",
+            Self::Schedules => "longshore_schedules",
         }
     }
 }

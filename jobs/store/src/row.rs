@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobs_core::{GroupKey, Progress, ProjectId, RetryPolicy, Task, TaskError, TaskId, WorkerId};
+use jobs_core::{GroupKey, Progress, ProjectId, RetryPolicy, ScheduleId, Task, TaskError, TaskId, WorkerId};
 use serde_json::{Map, Value, value::RawValue};
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -41,6 +41,7 @@ pub(crate) struct TaskRow {
     pub(crate) metadata: Object,
     pub(crate) depends_on: Option<Vec<Uuid>>,
     pub(crate) replayed_from: Option<Uuid>,
+    pub(crate) schedule_id: Option<Uuid>,
     pub(crate) request_id: Option<String>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) worker: Option<Uuid>,
@@ -91,7 +92,7 @@ macro_rules! row_query {
                 attempt as "attempt!", lost as "lost!", max_attempts as "max_attempts!",
                 retry as "retry!: crate::row::Retry", timeout_ms as "timeout_ms!",
                 tags as "tags!", metadata as "metadata!: crate::row::Object",
-                depends_on, replayed_from, request_id, idempotency_key, worker, created_at as "created_at!", due_at, queued_at, started_at,
+                depends_on, replayed_from, schedule_id, request_id, idempotency_key, worker, created_at as "created_at!", due_at, queued_at, started_at,
                 cancel_requested_at, finished_at, deadline, seq as "seq!", "# + $artifacts + r#" as "artifacts: crate::row::Files"
             "# + $($tail)+
             $(, $arg)*
@@ -125,6 +126,7 @@ impl TryFrom<TaskRow> for Task {
             metadata: row.metadata.0,
             depends_on: row.depends_on.unwrap_or_default().into_iter().map(TaskId).collect(),
             replayed_from: row.replayed_from.map(TaskId),
+            schedule: row.schedule_id.map(ScheduleId),
             request_id: row.request_id,
             idempotency_key: row.idempotency_key,
             worker: row.worker.map(WorkerId),

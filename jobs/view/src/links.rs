@@ -1,6 +1,6 @@
 //! The addresses in what clients read. They follow them and never build one.
 
-use jobs_core::{ProjectId, TaskId};
+use jobs_core::{ProjectId, ScheduleId, TaskId};
 use time::OffsetDateTime;
 
 use crate::{
@@ -41,6 +41,13 @@ impl Links {
     #[must_use]
     pub fn api(&self, path: &str) -> String {
         format!("{}/api/v1/{path}", self.base)
+    }
+
+    /// An address of a schedule: its own, or one under it.
+    #[must_use]
+    pub fn schedule(&self, id: ScheduleId, part: &str) -> String {
+        let slash = if part.is_empty() { "" } else { "/" };
+        format!("{}/api/v1/schedules/{id}{slash}{part}", self.base)
     }
 
     /// An address of a task: its own, or one under it.

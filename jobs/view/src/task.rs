@@ -93,6 +93,9 @@ pub struct TaskView {
     /// The task that it repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replayed_from: Option<String>,
+    /// The schedule that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule_id: Option<String>,
     /// The request that brought it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -285,6 +288,7 @@ impl TaskView {
             metadata: task.metadata,
             depends_on: task.depends_on.iter().map(ToString::to_string).collect(),
             replayed_from: task.replayed_from.map(|id| id.to_string()),
+            schedule_id: task.schedule.map(|id| id.to_string()),
             request_id: task.request_id,
             artifacts,
             metrics,

@@ -6,6 +6,7 @@ use jobs_core::{
     NewTask, ProjectId, State, Task, TaskId,
     task::{Coalesce, Start},
 };
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -33,12 +34,12 @@ pub enum Submitted {
 }
 
 /// What Postgres decides of a task that it stores. All the rest is as it was asked for, and need not be sent back.
-struct Stored {
-    id: Uuid,
-    state: String,
+pub(super) struct Stored {
+    pub(super) id: Uuid,
+    pub(super) state: String,
     created_at: OffsetDateTime,
     due_at: Option<OffsetDateTime>,
-    queued_at: Option<OffsetDateTime>,
+    pub(super) queued_at: Option<OffsetDateTime>,
 }
 
 /// A checked query that stores the tasks of `$new`, a [`Columns`], and gives [`Stored`]. `$asked` are more arrays of what was asked
@@ -356,6 +357,7 @@ impl Stored {
             metadata: new.metadata.clone(),
             depends_on: new.depends_on.clone(),
             replayed_from: new.replayed_from,
+            schedule: None,
             request_id: new.request_id.clone(),
             idempotency_key: new.idempotency.as_ref().map(|idempotency| idempotency.key.clone()),
             worker: None,
@@ -371,9 +373,30 @@ impl Stored {
     }
 }
 
+/// Stores tasks that schedules make, inside of the transaction that says so.
+pub(super) async fn insert_scheduled(
+    connection: &mut PgConnection,
+    columns: &Columns,
+    schedules: &[Uuid],
+) -> sqlx::Result<Vec<Stored>> {
+    let query = insert_query!(
+        columns,
+        ", $20::uuid[]",
+        ", schedule_id",
+        "",
+        "timed",
+        "",
+        "",
+        ", schedule_id",
+        ", schedule_id",
+        schedules
+    );
+    query.fetch_all(connection).await
+}
+
 /// New tasks as the arrays of a statement.
 #[derive(Default)]
-struct Columns {
+pub(super) struct Columns {
     ids: Vec<Uuid>,
     projects: Vec<i32>,
     kinds: Vec<String>,
@@ -396,7 +419,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(new: &[&NewTask]) -> Result<Self, StoreError> {
+    pub(super) fn of(new: &[&NewTask]) -> Result<Self, StoreError> {
         let mut columns = Self::default();
         for task in new {
             columns.ids.push(task.id.0);

@@ -12,6 +12,11 @@ pub(crate) fn none_match(headers: &HeaderMap, tag: &str) -> bool {
     lists(headers, &header::IF_NONE_MATCH, tag)
 }
 
+/// Whether the client means the version that is tagged `tag`: it names that one, or says nothing of versions.
+pub(crate) fn is_meant(headers: &HeaderMap, tag: &str) -> bool {
+    !headers.contains_key(header::IF_MATCH) || lists(headers, &header::IF_MATCH, tag)
+}
+
 /// Whether a list of tags in a header has `tag`, by weak comparison: a proxy may have made ours a weak one.
 fn lists(headers: &HeaderMap, name: &HeaderName, tag: &str) -> bool {
     let lines = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());

@@ -38,6 +38,7 @@ mod range;
 mod rate;
 mod request;
 mod router;
+mod schedules;
 mod serve;
 mod stats;
 mod submitter;

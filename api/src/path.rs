@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::request::Parts,
 };
-use jobs_core::{KeyId, ProjectUid, TaskId};
+use jobs_core::{KeyId, ProjectUid, ScheduleId, TaskId};
 
 use crate::problem::{Code, Problem};
 
@@ -40,6 +40,18 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = word(parts, state, &["id"]).await?;
         text.parse().map(Self).map_err(|_| Problem::no_key(&text))
+    }
+}
+
+/// The schedule that the path names.
+pub(crate) struct SchedulePath(pub(crate) ScheduleId);
+
+impl<S: Send + Sync> FromRequestParts<S> for SchedulePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = word(parts, state, &["id"]).await?;
+        text.parse().map(Self).map_err(|_| Problem::no_schedule(&text))
     }
 }
 

@@ -80,6 +80,8 @@ codes! {
     KeyNotFound: NOT_FOUND, "key_not_found", "There is no such key";
     /// No project has this id.
     ProjectNotFound: NOT_FOUND, "project_not_found", "There is no such project";
+    /// No schedule of the project has this id.
+    ScheduleNotFound: NOT_FOUND, "schedule_not_found", "There is no such schedule";
     /// No problem has this code.
     ProblemNotFound: NOT_FOUND, "problem_not_found", "There is no such problem";
     /// The address exists, the method does not; the Allow header has those that do.
@@ -96,12 +98,16 @@ codes! {
     LastOperatorKey: CONFLICT, "last_operator_key", "The last operator's key stays";
     /// Another project has this name.
     ProjectExists: CONFLICT, "project_exists", "There is such a project";
+    /// Another schedule of the project has this name.
+    ScheduleExists: CONFLICT, "schedule_exists", "There is such a schedule";
     /// The task has succeeded, so there is nothing to try again; POST its `replay` address for a new task like it.
     NotRetryable: CONFLICT, "not_retryable", "The task cannot be tried again";
     /// The task has not ended. Only what has ended can be removed: cancel it first.
     NotEnded: CONFLICT, "not_ended", "The task has not ended";
     /// What was here has been removed for good: by its owner, or because tasks are kept no longer.
     Gone: GONE, "gone", "It has been removed";
+    /// The If-Match header names another version than the one that is there. Read it again, and decide anew.
+    PreconditionFailed: PRECONDITION_FAILED, "precondition_failed", "It has been changed since";
     /// The body is larger than the server takes. Large inputs belong into a file whose address is sent.
     TooLarge: PAYLOAD_TOO_LARGE, "too_large", "The body is too large";
     /// The body must be JSON, not compressed, with the header Content-Type: application/json.
@@ -177,6 +183,11 @@ impl Problem {
     /// There is no key of this name.
     pub(crate) fn no_key(id: &str) -> Self {
         Self::new(Code::KeyNotFound, format!("there is no key `{}`", id.escape_debug()))
+    }
+
+    /// There is no schedule of this name.
+    pub(crate) fn no_schedule(id: &str) -> Self {
+        Self::new(Code::ScheduleNotFound, format!("there is no schedule `{}`", id.escape_debug()))
     }
 
     /// There is no project of this name.

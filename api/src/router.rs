@@ -6,7 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     accept::json_only, app::Shared, docs, integrity, keys, kinds, metrics, openapi, problems, projects, queues,
-    request, stats, system, tasks, videos, ws,
+    request, schedules, stats, system, tasks, videos, ws,
 };
 
 /// Where everything lies.
@@ -39,6 +39,13 @@ fn routes() -> (Router<Shared>, OpenApi) {
         .routes(routes!(keys::revoke::revoke))
         .routes(routes!(projects::create::create, projects::list::list))
         .routes(routes!(projects::get::get))
+        .routes(routes!(schedules::create::create, schedules::list::list))
+        .routes(routes!(schedules::preview::preview))
+        .routes(routes!(schedules::get::get, schedules::patch::patch, schedules::delete::delete))
+        .routes(routes!(schedules::pause::pause))
+        .routes(routes!(schedules::pause::resume))
+        .routes(routes!(schedules::run::run))
+        .routes(routes!(schedules::runs::runs))
         .routes(routes!(problems::list))
         .routes(routes!(problems::get))
         .routes(routes!(videos::generate::generate))

@@ -18,6 +18,8 @@ use crate::{app::Shared, problem::Code, router};
 
 /// In the code: the problems of an operation. Each becomes a response.
 const PROBLEMS: &str = "x-problems";
+/// Operations that can be asked without a body.
+const OPTIONAL: [&str; 3] = ["replayTask", "pauseSchedule", "runSchedule"];
 /// What can happen to every request.
 const ALWAYS: [Code; 7] = [
     Code::Malformed,
@@ -64,7 +66,7 @@ fn key() -> Value {
 
 fn complete(operation: &mut Value, schema: &str) {
     let Some(operation) = operation.as_object_mut() else { return };
-    let is_optional = operation.get("operationId").is_some_and(|id| id == "replayTask");
+    let is_optional = operation.get("operationId").and_then(Value::as_str).is_some_and(|id| OPTIONAL.contains(&id));
     if let Some(body) = operation.get_mut("requestBody") {
         body["required"] = (!is_optional).into();
     }

@@ -13,6 +13,7 @@ use crate::{
     problems::ProblemType,
     projects::{CreateProject, ProjectView},
     queues::{GroupView, QueueView},
+    schedules::{CreateSchedule, PauseSchedule, Preview, PreviewSchedule, RunPage, RunSchedule, SchedulePage},
     stats::Stats,
     system::{Health, Pong},
     tasks::{
@@ -41,6 +42,10 @@ pub(super) fn schemas(registry: &Registry) -> Map<String, Value> {
     read.subschema_for::<CreateKey>();
     read.subschema_for::<RotateKey>();
     read.subschema_for::<CreateProject>();
+    read.subschema_for::<CreateSchedule>();
+    read.subschema_for::<PreviewSchedule>();
+    read.subschema_for::<PauseSchedule>();
+    read.subschema_for::<RunSchedule>();
     let mut all: Map<String, Value> = read.take_definitions(true).into_iter().collect();
 
     let mut written = settings().for_serialize().into_generator();
@@ -54,6 +59,9 @@ pub(super) fn schemas(registry: &Registry) -> Map<String, Value> {
         written.subschema_for::<GroupView>(),
         written.subschema_for::<NewKeyView>(),
         written.subschema_for::<ProjectView>(),
+        written.subschema_for::<SchedulePage>(),
+        written.subschema_for::<RunPage>(),
+        written.subschema_for::<Preview>(),
         written.subschema_for::<KindView>(),
         written.subschema_for::<ProblemType>(),
         written.subschema_for::<Health>(),
@@ -100,8 +108,10 @@ pub(super) fn schemas(registry: &Registry) -> Map<String, Value> {
     );
     name_metadata(&mut all);
     add_kinds(&mut all, registry);
-    let replay = replay(&all["CreateTask"]);
+    let replay = changes(&all["CreateTask"], &["kind"], json!({ "priority": 9 }));
     all.insert("ReplayTask".to_owned(), replay);
+    let patch = changes(&all["CreateSchedule"], &[], json!({ "cron": "0 6 * * *" }));
+    all.insert("ChangeSchedule".to_owned(), patch);
     all.insert("ServerSentEvent".to_owned(), server_sent_event());
     add_rules(&mut all);
     tidy::untitle(&mut all);
@@ -128,6 +138,15 @@ fn add_rules(all: &mut Map<String, Value>) {
     all["CreateTask"]["not"] = both("run_at", "delay_ms");
     all["ReplayTask"]["not"] = both("run_at", "delay_ms");
     all["CreateKey"]["not"] = both("expires_at", "expires_in_ms");
+    let one = |name: &str| json!({ "required": [name], "properties": given(&[name]) });
+    let neither = json!({ "not": { "anyOf": [one("cron"), one("every_ms")] } });
+    all["CreateSchedule"]["not"] = json!({ "anyOf": [both("cron", "every_ms"), neither] });
+    all["PreviewSchedule"]["not"] = all["CreateSchedule"]["not"].clone();
+    all["ChangeSchedule"]["not"] = both("cron", "every_ms");
+    let of_the_schedule = ["run_at", "deadline", "depends_on", "coalesce"].map(one);
+    for body in ["CreateSchedule", "ChangeSchedule"] {
+        all[body]["properties"]["task"]["not"] = json!({ "anyOf": of_the_schedule });
+    }
     // Of a bulk action something has to say which tasks are meant.
     let texts = ["kind", "queue", "group", "tag", "created_after", "created_before", "ids"];
     let says = |name: &str, how: Value| json!({ "not": { "required": [name], "properties": { name: how } } });
@@ -161,18 +180,18 @@ fn server_sent_event() -> Value {
     })
 }
 
-/// What a replay says otherwise: a submission of which everything may be left out, and the kind must be.
-fn replay(submission: &Value) -> Value {
-    let mut replay = submission.clone();
-    if let Some(fields) = replay.as_object_mut() {
+/// What is to be otherwise: a body of which everything may be left out, and `fixed` must be.
+fn changes(body: &Value, fixed: &[&str], example: Value) -> Value {
+    let mut changes = body.clone();
+    if let Some(fields) = changes.as_object_mut() {
         fields.retain(|name, _| matches!(name.as_str(), "type" | "properties" | "additionalProperties"));
         fields.insert("description".to_owned(), "What is to be otherwise; the rest is as it was.".into());
-        fields.insert("examples".to_owned(), json!([{ "priority": 9 }]));
+        fields.insert("examples".to_owned(), json!([example]));
     }
-    if let Some(properties) = replay["properties"].as_object_mut() {
-        properties.remove("kind");
+    if let Some(properties) = changes["properties"].as_object_mut() {
+        properties.retain(|name, _| !fixed.contains(&name.as_str()));
     }
-    replay
+    changes
 }
 
 fn page<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {

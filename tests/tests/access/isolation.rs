@@ -140,7 +140,7 @@ fn forget(value: &mut Value) {
 fn without_ids(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
-    while let Some(at) = ["task_", "key_", "proj_", "wrk_"]
+    while let Some(at) = ["task_", "key_", "proj_", "sched_", "wrk_"]
         .iter()
         .filter_map(|prefix| rest.find(prefix).map(|at| at + prefix.len()))
         .min()
@@ -170,6 +170,11 @@ async fn words_of(client: &Client, system: &System) -> Vec<Words> {
         uuid(&ended)
     );
     system.database.execute(&sql).await;
+    let body = json!({ "name": "tide", "cron": "@daily", "task": { "kind": "echo", "input": {} }, "managed_by": "file:harbour.toml" });
+    let schedule = client.post("/schedules", &body).await.expect(201).json();
+    let run = client.send(client.request(Method::POST, schedule["urls"]["run"].as_str().expect("an address"))).await;
+    let made = run.expect(202).json()["task_id"].as_str().expect("an id").to_owned();
+    client.wait(&made, "succeeded", SOON).await;
     let keys = client.get("/keys").await.expect(200).json();
     let key = &keys["data"][0];
     // Made in the same moment: ids are also places in time.
@@ -188,6 +193,8 @@ async fn words_of(client: &Client, system: &System) -> Vec<Words> {
         id(&video),
         id(&key["id"]),
         id(&key["project"]),
+        id(&schedule["id"]),
+        word("tide", "moon"),
         // A cursor is made of an id.
         Words { theirs: format!("c1{}", uuid(&ended)), nobodys: unknown(&format!("c1{}", uuid(&ended))) },
         word("harbour", "hairdos"),
@@ -228,6 +235,15 @@ async fn what_another_project_has_is_answered_as_what_nobody_has() {
         told.into_iter().collect::<Vec<_>>().join("\n")
     );
 
+    // With two of these words one schedule would be made twice, so the walk does not know them.
+    for client in [&stranger, &owner] {
+        let kept = async |by: &str| {
+            client.get(&format!("/schedules?managed_by=file:{by}.toml")).await.expect(200).json()["data"].clone()
+        };
+        let is_told = kept("harbour").await != kept("hairdos").await;
+        assert_eq!(is_told, client.key == owner.key);
+    }
+
     // The same walk tells them apart for their owner: it looks at the right things. Of what changes something only one is asked, for
     // the walk would also revoke the key that it walks with.
     let is_tame = |probe: &Probe| probe.method == Method::GET || probe.path.ends_with("/cancel");
@@ -240,6 +256,10 @@ async fn what_another_project_has_is_answered_as_what_nobody_has() {
         "GET /keys/~word~",
         "GET /videos/status/~word~",
         "GET /tasks?group=",
+        "GET /tasks?schedule_id=",
+        "GET /schedules/~word~ ",
+        "GET /schedules/~word~/runs",
+        "GET /schedules?name=",
     ] {
         assert!(told.iter().any(|told| told.starts_with(wanted)), "{wanted} makes no difference for the owner");
     }

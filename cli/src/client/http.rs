@@ -77,6 +77,10 @@ impl Http {
         .await
     }
 
+    pub(super) async fn patch(&self, url: Url, body: &Value) -> Result<Value, Failure> {
+        self.call(self.request(Method::PATCH, url).json(body)).await
+    }
+
     /// A DELETE, which has nothing to say when it went well.
     pub(super) async fn delete(&self, url: Url) -> Result<(), Failure> {
         self.answer(self.request(Method::DELETE, url)).await.map(drop)

@@ -22,6 +22,7 @@ mod projects;
 mod queues;
 mod replay;
 mod report;
+mod schedules;
 mod schema;
 mod screen;
 mod span;
@@ -79,6 +80,9 @@ pub(crate) enum ClientCommand {
     /// List queues with their limits, pause one, or let it go on
     #[command(after_help = EXIT_CODES)]
     Queues(queues::Queues),
+    /// Make tasks by time: declare schedules in a file, list and preview them, pause, run
+    #[command(after_help = EXIT_CODES)]
+    Schedules(Box<schedules::Schedules>),
     /// Make, list, rotate and revoke API keys
     #[command(after_help = EXIT_CODES)]
     Keys(Box<keys::Keys>),
@@ -105,6 +109,7 @@ async fn run_on(command: &ClientCommand, screen: &Screen) -> Exit {
         ClientCommand::List(list) => list.run(screen).await,
         ClientCommand::Kinds(kinds) => kinds.run(screen).await,
         ClientCommand::Queues(queues) => queues.run(screen).await,
+        ClientCommand::Schedules(schedules) => schedules.run(screen).await,
         ClientCommand::Keys(keys) => keys.run(screen).await,
         ClientCommand::Projects(projects) => projects.run(screen).await,
     };
@@ -130,6 +135,7 @@ impl ClientCommand {
             Self::List(list) => list.json(),
             Self::Kinds(kinds) => kinds.json(),
             Self::Queues(queues) => queues.json(),
+            Self::Schedules(schedules) => schedules.json(),
             Self::Keys(keys) => keys.json(),
             Self::Projects(projects) => projects.json(),
         }

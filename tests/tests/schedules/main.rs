@@ -1,5 +1,6 @@
 //! Schedules, as a client sees them: each fire makes one task, whatever dies, stops or is changed.
 
+mod file;
 mod life;
 mod many;
 mod overlap;

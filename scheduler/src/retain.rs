@@ -45,6 +45,10 @@ async fn forget(leader: &Leader) -> Result<(), StoreError> {
     leader.store.forget_forecasts(FORECASTS).await?;
     while leader.store.forget_schedule_runs(RUNS, BATCH).await? == u64::from(BATCH) {}
     let retention = &leader.retention;
+    if let Some(kept) = retention.observations {
+        while leader.store.forget_observations(kept, BATCH).await? == u64::from(BATCH) {}
+        while leader.store.forget_price_runs(kept, BATCH).await? == u64::from(BATCH) {}
+    }
     let kept: Vec<(State, Duration)> = [
         (State::Succeeded, retention.succeeded),
         (State::Failed, retention.failed),

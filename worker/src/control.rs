@@ -23,6 +23,7 @@ use crate::{
     reporter::Reporter,
     scratch::Scratch,
     tally::Tally,
+    web::WebClient,
 };
 
 /// What still runs when the worker has to stop may tidy up for so long.
@@ -179,6 +180,10 @@ pub(crate) fn engines(config: &Config) -> Engines {
     match MediaProcess::find(config.worker.media_bin.as_deref(), Limits::of(&config.worker)) {
         Ok(media) => engines.video = Some(Arc::new(media)),
         Err(error) => warn!(error = &error as &dyn std::error::Error, "this worker renders no videos"),
+    }
+    match WebClient::open(config) {
+        Ok(web) => engines.web = Some(web),
+        Err(error) => warn!(error = format!("{error:#}"), "this worker fetches nothing"),
     }
     engines
 }

@@ -12,7 +12,9 @@ use std::{
 
 use futures::future::{BoxFuture, FutureExt};
 use jobs_artifacts::{ArtifactError, Artifacts};
-use jobs_core::{JobError, LogLevel, Progress, TaskId, WorkerId, context::AttemptHost, error::DISK_FULL_WAIT};
+use jobs_core::{
+    JobError, LogLevel, Progress, TaskId, WorkerId, context::AttemptHost, error::DISK_FULL_WAIT, port::price::PriceBook,
+};
 use jobs_store::{Artifact, Store};
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -127,6 +129,10 @@ impl AttemptHost for Host {
         path: PathBuf,
     ) -> BoxFuture<'a, Result<(), JobError>> {
         self.upload(name.to_owned(), content_type.to_owned(), path).boxed()
+    }
+
+    fn prices(&self) -> &dyn PriceBook {
+        self
     }
 }
 

@@ -6,6 +6,7 @@
 mod alone;
 mod attempt;
 mod audit;
+mod book;
 mod control;
 mod courier;
 mod held;
@@ -22,6 +23,7 @@ mod scratch;
 mod source;
 mod tally;
 mod unfenced;
+mod web;
 mod worker;
 
 pub use alone::run_alone;

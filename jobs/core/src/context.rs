@@ -5,13 +5,18 @@ use std::{path::PathBuf, sync::Arc};
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::{JobError, LogLevel, Progress, TaskId, port::video::VideoEngine};
+use crate::{
+    JobError, LogLevel, Progress, TaskId,
+    port::{price::PriceBook, video::VideoEngine, web::WebEngine},
+};
 
 /// The engines that a worker has. A kind whose engine is missing fails with a code that says so.
 #[derive(Clone, Default)]
 pub struct Engines {
     /// Renders timelines.
     pub video: Option<Arc<dyn VideoEngine>>,
+    /// Fetches from foreign hosts.
+    pub web: Option<Arc<dyn WebEngine>>,
     /// Whether a client may ask the test kind to take the whole worker process down. Off unless the operator says so.
     pub may_crash: bool,
 }
@@ -31,6 +36,8 @@ pub trait AttemptHost: Send + Sync {
         content_type: &'a str,
         path: PathBuf,
     ) -> BoxFuture<'a, Result<(), JobError>>;
+    /// The book of prices of the task's project.
+    fn prices(&self) -> &dyn PriceBook;
 }
 
 /// What a kind sees while it runs.
@@ -83,5 +90,11 @@ impl JobContext {
     /// When the store refuses; another attempt may succeed.
     pub async fn artifact(&self, name: &str, content_type: &str, path: impl Into<PathBuf>) -> Result<(), JobError> {
         self.host.artifact(name, content_type, path.into()).await
+    }
+
+    /// The book of prices of the task's project.
+    #[must_use]
+    pub fn prices(&self) -> &dyn PriceBook {
+        self.host.prices()
     }
 }

@@ -3,6 +3,7 @@
 use jobs_core::Registry;
 
 pub mod echo;
+pub mod price_scrape;
 pub mod video_generate;
 
 /// All kinds, in alphabetical order.
@@ -11,6 +12,7 @@ pub mod video_generate;
 pub fn registry() -> Registry {
     Registry::default()
         .with::<echo::Echo>()
+        .with::<price_scrape::PriceScrape>()
         .with::<video_generate::VideoGenerate>()
 }
 

@@ -13,6 +13,7 @@ mod hub;
 mod integrity;
 mod limits;
 mod load;
+mod manners;
 mod metrics;
 #[cfg(test)]
 mod numbers;
@@ -33,6 +34,7 @@ pub use integrity::{Recount, Walk};
 pub use jobs_core::Ticket;
 pub use limits::Depth;
 pub use load::Load;
+pub use manners::{Door, Manners, Visit};
 pub use metrics::expose;
 pub use position::{Position, Turns};
 pub use queue::{Queue, QueueError};

@@ -22,7 +22,7 @@
 //!
 //! And for all queues together `<prefix>:epoch`, which is gone when the index is; the channels `<prefix>:changed` and `<prefix>:new`,
 //! which say the ids of tasks that changed and of those that were accepted; and `{<prefix>:rate:<who>}:<bucket>`, by when all that
-//! somebody asked for would have been asked evenly.
+//! somebody asked for would have been asked evenly. `{<prefix>:host:<host>}` is of foreign hosts: see [`Manners`](crate::Manners).
 
 use std::time::Duration;
 
@@ -256,6 +256,10 @@ impl Queue {
     /// One hash tag for all buckets of somebody: they are counted together.
     pub(crate) fn bucket(&self, who: &str, name: &str) -> String {
         format!("{{{}:rate:{who}}}:{name}", self.prefix)
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     pub(crate) fn channel(&self) -> String {

@@ -47,6 +47,8 @@ pub struct Config {
     pub worker: WorkerConfig,
     /// The process that moves what is due.
     pub scheduler: SchedulerConfig,
+    /// What goes out to foreign hosts.
+    pub outbound: OutboundConfig,
     /// What tasks of kinds have unless they say otherwise, by [`kind_word`].
     pub kinds: BTreeMap<String, KindConfig>,
     /// How long what has ended is kept.
@@ -144,6 +146,21 @@ pub struct SchedulerConfig {
     pub tick: Duration,
 }
 
+/// What goes out to foreign hosts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboundConfig {
+    /// Networks and names of hosts that may be requested although they are not of the public Internet.
+    pub allow: Vec<String>,
+    /// Where people who run a host reach whoever runs this installation: an address of a page or of mail.
+    pub contact: Option<String>,
+    /// The least time between two requests to one host, where nothing else is known of it.
+    pub pause: Duration,
+    /// So many requests to one host at once.
+    pub at_once: u32,
+    /// The file of secrets that go along with requests, or nothing for none.
+    pub secrets_file: Option<PathBuf>,
+}
+
 /// How long tasks are kept that have ended, by how they ended; nothing is for ever.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RetentionConfig {
@@ -155,6 +172,8 @@ pub struct RetentionConfig {
     pub canceled: Option<Duration>,
     /// Those that expired.
     pub expired: Option<Duration>,
+    /// Observations of prices; the last one of each offer and the series of its changes stay.
+    pub observations: Option<Duration>,
 }
 
 /// Where what is counted can be read.

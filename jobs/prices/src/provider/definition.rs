@@ -66,7 +66,7 @@ pub struct Request {
     /// `GET` or `POST`.
     #[serde(default = "get")]
     pub method: String,
-    /// The address; `{name}` in it stands for a parameter of `fanout`.
+    /// The address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// A command whose output is the answer, in place of an address.
@@ -87,7 +87,8 @@ pub struct Request {
     /// How often the provider may be asked: `10/min`, and whatever else is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<String>,
-    /// One request for each value of each parameter.
+    /// One request for each value of each parameter: `{name}` in the address and in strings of the body is the value. A parameter that
+    /// stands in neither goes into the query.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fanout: BTreeMap<String, Value>,
     /// How to get the rest of a long answer.

@@ -11,6 +11,22 @@ pub struct Shipped {
     pub sample: &'static str,
 }
 
+impl Shipped {
+    /// The one of this name.
+    #[must_use]
+    pub fn named(id: &str) -> Option<&'static Self> {
+        shipped().iter().find(|shipped| shipped.id == id)
+    }
+
+    /// The definition, read.
+    ///
+    /// # Errors
+    /// Never for those of [`shipped`]: a test reads them all.
+    pub fn read(&self) -> Result<super::Definition, toml::de::Error> {
+        toml::from_str(self.definition)
+    }
+}
+
 /// Lists files of the folder `providers`, so that the list cannot name one that is not there.
 macro_rules! shipped {
     ($($id:literal),* $(,)?) => {

@@ -1,8 +1,8 @@
 //! The table of all settings: name, default, help, and where the value goes.
 
 use super::{
-    ApiConfig, Config, DatabaseConfig, LogConfig, LogFormat, MetricsConfig, RedisConfig, RetentionConfig,
-    SchedulerConfig, WorkerConfig, parse_rate_limits,
+    ApiConfig, Config, DatabaseConfig, LogConfig, LogFormat, MetricsConfig, OutboundConfig, RedisConfig,
+    RetentionConfig, SchedulerConfig, WorkerConfig, parse_rate_limits,
     value::{self, Value},
 };
 use std::time::Duration;
@@ -170,6 +170,22 @@ pub static SETTINGS: &[Setting] = &[
     setting("retention.canceled", "", to!(retention.canceled), "how long canceled tasks are kept (default: for ever)"),
     setting("retention.expired", "", to!(retention.expired), "how long expired tasks are kept (default: for ever)"),
     setting(
+        "retention.observations",
+        "90d",
+        to!(retention.observations),
+        "how long observed prices are kept; changes and last prices stay",
+    ),
+    setting(
+        "outbound.allow",
+        "",
+        outbound_allow,
+        "networks and hosts that may be requested though they are not public",
+    ),
+    setting("outbound.contact", "", to!(outbound.contact), "page or mail of who runs this, told to foreign hosts"),
+    setting("outbound.pause", "1s", to!(outbound.pause), "least time between two requests to one foreign host"),
+    setting("outbound.at_once", "2", to!(outbound.at_once), "requests to one foreign host at once"),
+    setting("outbound.secrets_file", "", to!(outbound.secrets_file), "secrets for providers of prices: docs/prices.md"),
+    setting(
         "metrics.bind",
         "",
         to!(metrics.bind),
@@ -197,6 +213,12 @@ fn rate_limits(config: &mut Config, text: &str) -> Result<(), String> {
 fn trusted_proxies(config: &mut Config, text: &str) -> Result<(), String> {
     let networks = text.split(',').map(str::trim).filter(|network| !network.is_empty());
     config.api.trusted_proxies = networks.map(str::parse).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+fn outbound_allow(config: &mut Config, text: &str) -> Result<(), String> {
+    let allowed = text.split(',').map(str::trim).filter(|allowed| !allowed.is_empty());
+    config.outbound.allow = allowed.map(str::to_owned).collect();
     Ok(())
 }
 
@@ -277,6 +299,7 @@ fn blank() -> Config {
             echo_faults: false,
         },
         scheduler: SchedulerConfig { tick: none },
+        outbound: OutboundConfig { allow: Vec::new(), contact: None, pause: none, at_once: 0, secrets_file: None },
         kinds: std::collections::BTreeMap::new(),
         retention: RetentionConfig::default(),
         metrics: MetricsConfig { bind: None },

@@ -78,6 +78,10 @@ codes! {
     SignatureInvalid: FORBIDDEN, "signature_invalid", "The signed address is not good";
     /// No key of the project has this id.
     KeyNotFound: NOT_FOUND, "key_not_found", "There is no such key";
+    /// No offer of the project has this key. Prices have theirs in `offer`.
+    OfferNotFound: NOT_FOUND, "offer_not_found", "There is no such offer";
+    /// Neither the project nor the program has a provider of this name. /api/v1/providers lists those that there are.
+    ProviderNotFound: NOT_FOUND, "provider_not_found", "There is no such provider";
     /// No project has this id.
     ProjectNotFound: NOT_FOUND, "project_not_found", "There is no such project";
     /// No schedule of the project has this id.

@@ -5,8 +5,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    accept::json_only, app::Shared, docs, integrity, keys, kinds, metrics, openapi, problems, projects, queues,
-    request, schedules, stats, system, tasks, videos, ws,
+    accept::json_only, app::Shared, docs, integrity, keys, kinds, metrics, openapi, prices, problems, projects,
+    providers, queues, request, schedules, stats, system, tasks, videos, ws,
 };
 
 /// Where everything lies.
@@ -52,6 +52,12 @@ fn routes() -> (Router<Shared>, OpenApi) {
         .routes(routes!(videos::status::status))
         .routes(routes!(videos::list::list))
         .routes(routes!(videos::cancel::cancel))
+        .routes(routes!(prices::best::best))
+        .routes(routes!(prices::savings::savings))
+        .routes(routes!(prices::gpus::list))
+        .routes(routes!(providers::list::list))
+        .routes(routes!(providers::get::get, providers::put::put, providers::delete::delete))
+        .routes(routes!(providers::dry_run::dry_run))
         .routes(routes!(system::health))
         .routes(routes!(system::ready))
         .routes(routes!(system::ping))
@@ -62,6 +68,10 @@ fn routes() -> (Router<Shared>, OpenApi) {
     let other = OpenApiRouter::new()
         .routes(routes!(tasks::events::events))
         .routes(routes!(tasks::artifact::artifact))
+        .routes(routes!(prices::latest::latest))
+        .routes(routes!(prices::history::history))
+        .routes(routes!(prices::compare::compare))
+        .routes(routes!(prices::arbitrage::arbitrage))
         .routes(routes!(metrics::get))
         .routes(routes!(ws::open))
         .routes(routes!(docs::page));

@@ -56,7 +56,7 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Show every setting: its value, where it comes from, what it does
     Config(settings::Show),
-    /// Read prices: from text, pages and providers
+    /// Prices: the last ones, their history, who is cheapest, and how they are read
     #[command(subcommand)]
     Prices(prices::Prices),
     #[command(flatten)]
@@ -85,7 +85,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Worker(worker) => Box::pin(worker.run()).await,
             Command::Scheduler => Box::pin(role::scheduler()).await,
             Command::Migrate => Box::pin(role::migrate()).await,
-            Command::Prices(prices) => prices.run(),
+            Command::Prices(prices) => Box::pin(prices.run()).await,
             Command::Doctor(doctor) => Box::pin(doctor.run()).await,
             Command::Client(command) => Box::pin(client::run(command)).await,
             Command::Config(show) => show.run(),

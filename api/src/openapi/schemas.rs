@@ -9,9 +9,11 @@ use crate::{
     integrity::IntegrityView,
     keys::{CreateKey, KeyView, NewKeyView, RotateKey},
     kinds::KindView,
+    prices::{ArbitrageView, BestView, CompareView, GpuList, HistoryView, PricePage, PriceView, SavingsView},
     problem::Code,
     problems::ProblemType,
     projects::{CreateProject, ProjectView},
+    providers::{DryRun, DryRunView, ProviderSummary, ProviderView, PutProvider},
     queues::{GroupView, QueueView},
     schedules::{CreateSchedule, PauseSchedule, Preview, PreviewSchedule, RunPage, RunSchedule, SchedulePage},
     stats::Stats,
@@ -42,6 +44,8 @@ pub(super) fn schemas(registry: &Registry) -> Map<String, Value> {
     read.subschema_for::<CreateKey>();
     read.subschema_for::<RotateKey>();
     read.subschema_for::<CreateProject>();
+    read.subschema_for::<PutProvider>();
+    read.subschema_for::<DryRun>();
     read.subschema_for::<CreateSchedule>();
     read.subschema_for::<PreviewSchedule>();
     read.subschema_for::<PauseSchedule>();
@@ -69,6 +73,16 @@ pub(super) fn schemas(registry: &Registry) -> Map<String, Value> {
         written.subschema_for::<Pong>(),
         written.subschema_for::<Explanation>(),
         written.subschema_for::<Stats>(),
+        written.subschema_for::<PriceView>(),
+        written.subschema_for::<PricePage>(),
+        written.subschema_for::<HistoryView>(),
+        written.subschema_for::<CompareView>(),
+        written.subschema_for::<ArbitrageView>(),
+        written.subschema_for::<BestView>(),
+        written.subschema_for::<SavingsView>(),
+        written.subschema_for::<GpuList>(),
+        written.subschema_for::<ProviderView>(),
+        written.subschema_for::<DryRunView>(),
         written.subschema_for::<ErrorBody>(),
         written.subschema_for::<VideoView>(),
         written.subschema_for::<VideoList>(),
@@ -81,6 +95,7 @@ pub(super) fn schemas(registry: &Registry) -> Map<String, Value> {
         ("AttemptPage", page::<AttemptView>(&mut written)),
         ("ApiKeyPage", page::<KeyView>(&mut written)),
         ("ProjectPage", page::<ProjectView>(&mut written)),
+        ("ProviderPage", page::<ProviderSummary>(&mut written)),
         ("KindPage", page::<KindView>(&mut written)),
         ("QueuePage", page::<QueueView>(&mut written)),
         ("ProblemTypePage", page::<ProblemType>(&mut written)),

@@ -17,6 +17,7 @@ mod interrupt;
 mod keys;
 mod kinds;
 mod list;
+mod prices;
 mod problem;
 mod projects;
 mod queues;
@@ -42,6 +43,7 @@ use clap::Subcommand;
 use act::Verb;
 use exit::{EXIT_CODES, Exit};
 use failure::Failure;
+pub(crate) use prices::Prices;
 use screen::Screen;
 
 /// A command that talks to a running server.
@@ -89,6 +91,15 @@ pub(crate) enum ClientCommand {
     /// Make and list projects: tenants that see nothing of each other
     #[command(after_help = EXIT_CODES)]
     Projects(projects::Projects),
+    /// Reached as `longshore prices`, which has more below it
+    #[command(skip)]
+    Prices(Box<Prices>),
+}
+
+impl From<Prices> for ClientCommand {
+    fn from(prices: Prices) -> Self {
+        Self::Prices(Box::new(prices))
+    }
 }
 
 /// Runs a client command. A failure is told on standard error and is in the exit code.
@@ -112,6 +123,7 @@ async fn run_on(command: &ClientCommand, screen: &Screen) -> Exit {
         ClientCommand::Schedules(schedules) => schedules.run(screen).await,
         ClientCommand::Keys(keys) => keys.run(screen).await,
         ClientCommand::Projects(projects) => projects.run(screen).await,
+        ClientCommand::Prices(prices) => prices.run(screen).await,
     };
     result.unwrap_or_else(|failure| {
         if command.json() {
@@ -138,6 +150,7 @@ impl ClientCommand {
             Self::Schedules(schedules) => schedules.json(),
             Self::Keys(keys) => keys.json(),
             Self::Projects(projects) => projects.json(),
+            Self::Prices(prices) => prices.json(),
         }
     }
 }

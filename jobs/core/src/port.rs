@@ -1,3 +1,5 @@
+//! The ports: traits through which kinds reach the engines that do heavy work.
+//!
 //! A kind names a port, a worker plugs an engine in. So the API can know and check every kind without linking one engine.
 
 pub mod model;

@@ -50,7 +50,7 @@ pub use lease::{Beat, Heart, WorkerRow};
 pub use list::{Filter, Order, Page};
 pub use listen::{Channel, Listener};
 pub use migrate::{MIGRATOR, migrate};
-pub use price::{OfferFilter, OfferRow, Point, ProviderRow, RunRow, Unknown};
+pub use price::{OfferFilter, OfferRow, Point, PriceRun, ProviderRow, Unknown};
 pub use project::ProjectRow;
 pub use queues::QueueRow;
 pub use report::{Report, Word};

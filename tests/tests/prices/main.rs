@@ -3,6 +3,7 @@
 mod host;
 mod hostile;
 mod polite;
+mod routes;
 mod scrape;
 
 use std::time::Duration;

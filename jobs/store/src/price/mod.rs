@@ -7,4 +7,4 @@ mod series;
 
 pub use latest::{OfferFilter, OfferRow, Unknown};
 pub use provider::ProviderRow;
-pub use series::{Point, RunRow};
+pub use series::{Point, PriceRun};

@@ -22,7 +22,7 @@ pub struct Point {
 
 /// What came of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunRow {
+pub struct PriceRun {
     /// What was asked.
     pub source: String,
     /// What came of it.
@@ -98,11 +98,11 @@ impl Store {
     ///
     /// # Errors
     /// When Postgres is not available.
-    pub async fn last_price_runs(&self, project: ProjectId) -> Result<Vec<RunRow>, StoreError> {
+    pub async fn last_price_runs(&self, project: ProjectId) -> Result<Vec<PriceRun>, StoreError> {
         run!(
             self,
             sqlx::query_as!(
-                RunRow,
+                PriceRun,
                 r#"WITH RECURSIVE sources AS (
                     (SELECT source FROM price_runs WHERE project = $1 ORDER BY source LIMIT 1)
                     UNION ALL

@@ -9,7 +9,7 @@ use jobs_core::{
         web::{Ask, FetchError, WebEngine},
     },
 };
-use jobs_prices::page::{self, Offer, Options, Outcome, Rules};
+use jobs_prices::page::{self, Offer, Options, Outcome};
 use serde_json::json;
 use url::Url;
 
@@ -50,7 +50,7 @@ pub(super) async fn scrape(
     }
     let found = Found { digest: Some(digest), ..found };
     // It was checked when it was submitted.
-    let rules = input.extract.as_ref().and_then(|extract| extract.rules().ok()).unwrap_or_else(Rules::default);
+    let rules = input.extract.as_ref().and_then(|extract| extract.rules().ok()).unwrap_or_default();
     let (sku, zero_allowed, address) = (input.sku.clone(), input.zero_allowed, page.url.clone());
     let read = move || {
         let options = Options { sku: sku.as_deref(), url: Some(&address), zero_allowed };

@@ -211,23 +211,37 @@ fn transpose(from: &[f32], rows: usize, cols: usize) -> Vec<f32> {
     to
 }
 
+// Each block is copied, unpacked and written as a whole: where the compiler must think that a number that is written might
+// be the scale, it unpacks one number at a time, which takes four times as long.
+
 #[inline(always)]
 fn unpack8(blocks: &[Block8], out: &mut [f32]) {
-    for (block, out) in blocks.iter().zip(out.chunks_exact_mut(BLOCK)) {
-        for (quant, out) in block.quants.iter().zip(out) {
-            *out = f32::from(*quant) * block.scale;
+    let (out, _) = out.as_chunks_mut::<BLOCK>();
+    for (block, out) in blocks.iter().zip(out) {
+        let Block8 { scale, quants } = *block;
+        let mut numbers = [0.0; BLOCK];
+        for (number, quant) in numbers.iter_mut().zip(quants) {
+            *number = f32::from(quant) * scale;
         }
+        *out = numbers;
     }
 }
 
 #[inline(always)]
 fn unpack4(blocks: &[Block4], out: &mut [f32]) {
-    for (block, out) in blocks.iter().zip(out.chunks_exact_mut(BLOCK)) {
-        let (low, high) = out.split_at_mut(BLOCK / 2);
-        for ((quant, low), high) in block.quants.iter().zip(low).zip(high) {
-            *low = (f32::from(quant & 15) - 8.0) * block.scale;
-            *high = (f32::from(quant >> 4) - 8.0) * block.scale;
+    let (out, _) = out.as_chunks_mut::<{ BLOCK / 2 }>();
+    for (block, out) in blocks.iter().zip(out.chunks_exact_mut(2)) {
+        let Block4 { scale, quants } = *block;
+        let mut low = [0.0; BLOCK / 2];
+        for (number, quant) in low.iter_mut().zip(quants) {
+            *number = (f32::from(quant & 15) - 8.0) * scale;
         }
+        let mut high = [0.0; BLOCK / 2];
+        for (number, quant) in high.iter_mut().zip(quants) {
+            *number = (f32::from(quant >> 4) - 8.0) * scale;
+        }
+        out[0] = low;
+        out[1] = high;
     }
 }
 

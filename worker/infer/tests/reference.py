@@ -3,8 +3,8 @@
 usage: reference.py MODEL PROMPTS OUT
 
 MODEL is a directory; PROMPTS a JSON list of texts. For a decoder OUT gets the tokens of each prompt and the 64 that follow
-it, greedily, in 32-bit floats, up to the end of the answer; for an encoder the first numbers of the vector of each text,
-as sentence-transformers pools it. Needs `pip install torch transformers`.
+it, greedily, in 32-bit floats, up to the end of the answer; for an encoder the vector of each text, as
+sentence-transformers pools it. Needs `pip install torch transformers`.
 """
 
 import json
@@ -17,7 +17,6 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 TOKENS = 64
-KEPT = 16
 
 
 def answers(model, tokenizer, prompts, end):
@@ -43,8 +42,7 @@ def vectors(model, tokenizer, texts):
     for text in texts:
         ids = torch.tensor([tokenizer(text, truncation=True, max_length=256)["input_ids"]])
         mean = model(ids).last_hidden_state[0].mean(dim=0)
-        # The length of the whole is in each number, so some of them tell enough.
-        yield [round(number, 7) for number in (mean / mean.norm()).tolist()[:KEPT]]
+        yield [round(number, 7) for number in (mean / mean.norm()).tolist()]
 
 
 def main():

@@ -16,8 +16,13 @@ pub(crate) const NAME: &str = "it";
 
 /// The files of a small model.
 pub(crate) fn tiny(family: Family) -> TempDir {
+    seeded(family, 7)
+}
+
+/// The files of a small model with the weights of a seed.
+pub(crate) fn seeded(family: Family, seed: u64) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    Tiny::new(family, 7).write(dir.path()).unwrap();
+    Tiny::new(family, seed).write(dir.path()).unwrap();
     dir
 }
 

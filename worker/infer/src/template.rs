@@ -29,7 +29,7 @@ impl Template {
         let source = match path {
             Some(path) => Some(text(path)?),
             None if beside.exists() => Some(text(&beside)?),
-            None => settings["chat_template"].as_str().map(str::to_owned).or_else(|| files.template.clone()),
+            None => usual(&settings["chat_template"]).map(str::to_owned).or_else(|| files.template.clone()),
         };
         let Some(source) = source else { return Ok(None) };
         let token = |name: &str| {
@@ -66,6 +66,12 @@ impl Template {
         };
         template.render(values).map_err(refused)
     }
+}
+
+/// The template in a `tokenizer_config.json`: the only one, or the one of several that is for conversations without tools.
+fn usual(setting: &serde_json::Value) -> Option<&str> {
+    let named = || setting.as_array()?.iter().find(|template| template["name"] == "default")?["template"].as_str();
+    setting.as_str().or_else(named)
 }
 
 fn raise(message: String) -> Result<Value, Error> {
@@ -132,6 +138,14 @@ mod tests {
                       {% endfor %}\n{% if add_generation_prompt %}>{% endif %}";
         let found = render(source, &[(Role::User, " hi "), (Role::Assistant, "<é>")]).unwrap();
         assert_eq!(found, "<s>[INST] hi [/INST]\"<é>\">");
+    }
+
+    #[test]
+    fn of_several_templates_the_usual_one_is_taken() {
+        let several = serde_json::json!([{ "name": "tools", "template": "t" }, { "name": "default", "template": "d" }]);
+        assert_eq!(usual(&several), Some("d"));
+        assert_eq!(usual(&serde_json::json!("only")), Some("only"));
+        assert_eq!(usual(&serde_json::Value::Null), None);
     }
 
     #[test]

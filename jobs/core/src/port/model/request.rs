@@ -17,7 +17,7 @@ pub struct GenerateRequest {
     pub sampling: Sampling,
     /// The form that the answer must have.
     pub response_format: ResponseFormat,
-    /// The longest answer, in tokens.
+    /// The longest answer, in tokens. JSON that comes near it is brought to its end in its last quarter.
     pub max_tokens: u32,
     /// Texts that end the answer; they are not part of it.
     pub stop: Vec<String>,

@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use jobs_core::{NewTask, submission::CreateTask};
 use jobs_schedules::Overlap;
 use jobs_store::{
-    RunRow, ScheduleRow,
+    ScheduleRow, ScheduleRun,
     transition::{Fate, Firing, Occasion, Planned, Unmade},
 };
 use schemars::JsonSchema;
@@ -74,7 +74,7 @@ async fn fire(
     row: &ScheduleRow,
     overlap: Option<Overlap>,
     request_id: &str,
-) -> Result<Option<RunRow>, Problem> {
+) -> Result<Option<ScheduleRun>, Problem> {
     let fires = vec![Planned { at: row.now, due: row.now, task: task(app, row, request_id) }];
     let occasion = Occasion::ByHand { overlap };
     let firing = Firing { schedule: row.id, version: row.version, occasion, fires };

@@ -2,7 +2,7 @@
 
 use jobs_core::ScheduleId;
 use jobs_schedules::CatchUp;
-use jobs_store::{Outcome, RunRow, ScheduleRow};
+use jobs_store::{Outcome, ScheduleRow, ScheduleRun};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
@@ -248,7 +248,7 @@ impl ScheduleView {
 }
 
 impl RunView {
-    pub(super) fn new(schedule: ScheduleId, run: RunRow, links: &Links) -> Self {
+    pub(super) fn new(schedule: ScheduleId, run: ScheduleRun, links: &Links) -> Self {
         let detail = run.detail;
         let reason =
             run.reason.map(|code| Reason { detail: detail.unwrap_or_else(|| explained(&code).to_owned()), code });

@@ -54,7 +54,7 @@ pub use price::{OfferFilter, OfferRow, Point, PriceRun, ProviderRow, Unknown};
 pub use project::ProjectRow;
 pub use queues::QueueRow;
 pub use report::{Report, Word};
-pub use schedule::{Ahead, Created, NewSchedule, Outcome, RunRow, ScheduleRow};
+pub use schedule::{Ahead, Created, NewSchedule, Outcome, ScheduleRow, ScheduleRun};
 pub use server::Server;
 pub use stats::{COUNTED, Count, Done};
 pub use times::{Measure, Measured, Outcomes, Place};

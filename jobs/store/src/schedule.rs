@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub use self::{
     ahead::Ahead,
     edit::{Created, NewSchedule},
-    run::{Outcome, RunRow},
+    run::{Outcome, ScheduleRun},
 };
 use crate::{Store, StoreError, row::Raw};
 

@@ -22,7 +22,7 @@ pub enum Outcome {
 
 /// What became of a fire, or of several that were left out together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunRow {
+pub struct ScheduleRun {
     /// The time that the schedule means: its name among those of the schedule.
     pub fire_at: OffsetDateTime,
     /// When it was to start.
@@ -78,7 +78,7 @@ impl Store {
         id: ScheduleId,
         before: Option<OffsetDateTime>,
         limit: u32,
-    ) -> Result<Vec<RunRow>, StoreError> {
+    ) -> Result<Vec<ScheduleRun>, StoreError> {
         let rows = run!(
             self,
             sqlx::query!(
@@ -94,7 +94,7 @@ impl Store {
             fetch_all
         )?;
         let read = rows.into_iter().map(|row| {
-            Ok(RunRow {
+            Ok(ScheduleRun {
                 fire_at: row.fire_at,
                 due_at: row.due_at,
                 outcome: row.outcome.parse()?,

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::submit::{Columns, Stored, insert_scheduled};
-use crate::{Channel, Outcome, RunRow, Store, StoreError};
+use crate::{Channel, Outcome, ScheduleRun, Store, StoreError};
 
 /// What a schedule is to do now.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ pub enum Occasion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// This was decided.
-    Decided(Vec<RunRow>),
+    Decided(Vec<ScheduleRun>),
     /// It is too early: its time has not come, or the earlier tasks have not ended.
     NotYet,
     /// The schedule is another one by now, or has fired, or is gone.
@@ -106,7 +106,7 @@ struct Locked {
 /// What is decided about one schedule.
 struct Decision {
     schedule: ScheduleId,
-    runs: Vec<RunRow>,
+    runs: Vec<ScheduleRun>,
     tasks: Vec<NewTask>,
     /// Unfinished tasks are canceled first.
     replaces: bool,
@@ -253,9 +253,9 @@ impl Firing {
 }
 
 impl Locked {
-    fn left_out(&self, left: &LeftOut) -> RunRow {
+    fn left_out(&self, left: &LeftOut) -> ScheduleRun {
         let until = Some(left.until);
-        RunRow { until, ..run(left.first, left.first, Outcome::Skipped, Some(left.why.name()), self.now) }
+        ScheduleRun { until, ..run(left.first, left.first, Outcome::Skipped, Some(left.why.name()), self.now) }
     }
 }
 
@@ -282,7 +282,8 @@ impl Decision {
                 }
                 Start::Behind => {
                     self.waiting_at = Some(fire.at);
-                    self.runs.push(RunRow { by_hand, ..run(fire.at, fire.due, Outcome::Waiting, None, locked.now) });
+                    self.runs
+                        .push(ScheduleRun { by_hand, ..run(fire.at, fire.due, Outcome::Waiting, None, locked.now) });
                 }
                 Start::Instead => {
                     self.replaces = true;
@@ -293,7 +294,7 @@ impl Decision {
                 }
                 Start::Not => {
                     let skipped = run(fire.at, fire.due, Outcome::Skipped, Some("overlap"), locked.now);
-                    self.runs.push(RunRow { by_hand, ..skipped });
+                    self.runs.push(ScheduleRun { by_hand, ..skipped });
                 }
             }
         }
@@ -303,14 +304,14 @@ impl Decision {
         let made = match &fire.task {
             Ok(task) => {
                 self.tasks.push(task.clone());
-                RunRow { task: Some(task.id), ..run(fire.at, fire.due, Outcome::Fired, None, now) }
+                ScheduleRun { task: Some(task.id), ..run(fire.at, fire.due, Outcome::Fired, None, now) }
             }
-            Err(unmade) => RunRow {
+            Err(unmade) => ScheduleRun {
                 detail: Some(unmade.detail.clone()),
                 ..run(fire.at, fire.due, Outcome::Failed, Some(unmade.reason), now)
             },
         };
-        self.runs.push(RunRow { by_hand, ..made });
+        self.runs.push(ScheduleRun { by_hand, ..made });
     }
 
     fn count(&self, outcome: Outcome) -> i64 {
@@ -318,8 +319,14 @@ impl Decision {
     }
 }
 
-fn run(at: OffsetDateTime, due: OffsetDateTime, outcome: Outcome, reason: Option<&str>, now: OffsetDateTime) -> RunRow {
-    RunRow {
+fn run(
+    at: OffsetDateTime,
+    due: OffsetDateTime,
+    outcome: Outcome,
+    reason: Option<&str>,
+    now: OffsetDateTime,
+) -> ScheduleRun {
+    ScheduleRun {
         fire_at: at,
         due_at: due,
         outcome,
@@ -334,9 +341,9 @@ fn run(at: OffsetDateTime, due: OffsetDateTime, outcome: Outcome, reason: Option
 
 /// Writes the runs, and what comes next. Gives the tasks that are to be made.
 async fn write(connection: &mut PgConnection, decisions: &[&Decision]) -> sqlx::Result<HashSet<(ScheduleId, TaskId)>> {
-    let runs: Vec<(Uuid, &RunRow)> =
+    let runs: Vec<(Uuid, &ScheduleRun)> =
         decisions.iter().flat_map(|decision| decision.runs.iter().map(|run| (decision.schedule.0, run))).collect();
-    let each = |read: fn(&RunRow) -> Option<String>| runs.iter().map(|(_, run)| read(run)).collect::<Vec<_>>();
+    let each = |read: fn(&ScheduleRun) -> Option<String>| runs.iter().map(|(_, run)| read(run)).collect::<Vec<_>>();
     let last_task = |decision: &&Decision| decision.tasks.last().map(|task| task.id.0);
     let last_at = |decision: &&Decision| decision.next.and_then(|_| decision.runs.last()).map(|run| run.fire_at);
     let written = sqlx::query!(

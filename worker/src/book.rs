@@ -9,7 +9,7 @@ use jobs_core::{
 };
 use jobs_store::StoreError;
 
-use crate::{host::Host, life::is_passing};
+use crate::{host::Host, life::is_passing, metrics};
 
 /// The longest wait between two tries while Postgres is away.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -36,7 +36,10 @@ impl PriceBook for Host {
             let mut patience = Patience::default();
             loop {
                 match store.keep_prices(worker, task, epoch, &run).await {
-                    Ok(Some(kept)) => return Ok(kept),
+                    Ok(Some(kept)) => {
+                        metrics::priced(run.outcome);
+                        return Ok(kept);
+                    }
                     Ok(None) => return Err(JobError::retry("fenced", "the attempt is not this worker's any more")),
                     Err(error) => patience.wait(error).await?,
                 }

@@ -18,6 +18,14 @@ pub(crate) static FENCED: Counter = Counter::new();
 /// Ends that are on their way to the database.
 pub(crate) static RECORDING: Gauge = Gauge::new();
 
+/// Runs that asked for prices, by what came of them.
+static PRICES: Names<Counter> = Names::new(NAMES, Counter::new);
+
+/// A run that asked for prices was kept.
+pub(crate) fn priced(outcome: &str) {
+    PRICES.of(outcome).one();
+}
+
 /// What is counted of the attempts of one kind in one queue.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -73,6 +81,11 @@ pub(crate) fn page(store: &Store) -> Page {
     page.counter("longshore_fenced_writes_total", "Results that came too late and were refused.", &FENCED);
     page.gauge("longshore_results_pending", "Ends of attempts that are on their way to the database.", &RECORDING);
     attempts(&mut page);
+    let help = "Runs that asked for prices, by outcome: ok, no_price, suspicious, fetch, ...";
+    let mut family = page.family("longshore_price_runs_total", Sort::Counter, help);
+    for (outcome, counter) in PRICES.all() {
+        family.count(&[("outcome", &outcome)], counter.get());
+    }
     page
 }
 

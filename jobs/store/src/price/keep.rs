@@ -96,7 +96,7 @@ impl Store {
                     SELECT id, $2, project, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::json,
                         now() - $14::bigint * interval '1 millisecond'
                     -- A failed request may be made again by the next attempt of the task; everything else is final.
-                    FROM mine ON CONFLICT (task) DO UPDATE SET epoch = excluded.epoch, outcome = excluded.outcome,
+                    FROM mine ON CONFLICT (task) DO UPDATE SET id = DEFAULT, epoch = excluded.epoch, outcome = excluded.outcome,
                         detail = excluded.detail, rows = excluded.rows, skipped = excluded.skipped, unchanged = excluded.unchanged,
                         etag = excluded.etag, last_modified = excluded.last_modified, digest = excluded.digest,
                         output = excluded.output, asked_at = excluded.asked_at
@@ -133,7 +133,7 @@ impl Store {
                         observed_at = excluded.observed_at,
                         changed_at = CASE WHEN (o.amount, o.available) IS DISTINCT FROM (excluded.amount, excluded.available)
                             THEN excluded.observed_at ELSE o.changed_at END
-                    -- A run that asked earlier and ends later is history at once.
+                    -- A run that asked earlier and ends later says nothing new.
                     WHERE o.observed_at < excluded.observed_at
                     RETURNING o.id, o.key, o.project, o.amount, o.currency, o.unit, o.market, o.available, o.evidence, o.observed_at,
                         o.changed_at

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     access::Access,
     cache::TaskCache,
+    cors::Origins,
     courier::Courier,
     crowd::Crowd,
     expect::Expectations,
@@ -69,6 +70,8 @@ pub(crate) struct App {
     pub(crate) policies: Policies,
     /// Whose word about addresses counts.
     pub(crate) proxies: Proxies,
+    /// Whose pages may read answers.
+    pub(crate) origins: Origins,
     /// The places for requests.
     pub(crate) crowd: Crowd,
     /// Cancelled when nothing new should be begun: waits and streams end.
@@ -122,6 +125,7 @@ impl App {
             limiter: Limiter::new(queue.clone()),
             policies: Policies::default(),
             proxies: Proxies::default(),
+            origins: Origins::default(),
             crowd: Crowd::new(100, 100),
             queue,
             stopping,

@@ -11,6 +11,7 @@ mod body;
 mod cache;
 mod calibration;
 mod caller;
+mod cors;
 mod courier;
 mod crowd;
 mod cursor;

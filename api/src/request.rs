@@ -68,6 +68,8 @@ struct Asked {
     links: Links,
     /// What has ended is kept for so long at least; none is for ever.
     kept: Option<Duration>,
+    /// Whether clients reach the server by https: a proxy that the operator named speaks it.
+    is_secure: bool,
 }
 
 /// The layer around all routes.
@@ -78,6 +80,7 @@ pub(crate) async fn around(State(app): State<Shared>, mut request: Request, next
         path: request.uri().path().to_owned(),
         links: Links::of(&app, request.headers(), request.uri()),
         kept: app.kept,
+        is_secure: app.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),
     };
     request.extensions_mut().insert(asked.id.clone());
     request.extensions_mut().insert(asked.links.clone());
@@ -209,6 +212,12 @@ impl Asked {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        // Pages say more themselves.
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static("frame-ancestors 'none'"));
+        if self.is_secure {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        }
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         response
     }

@@ -5,7 +5,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    accept::json_only, app::Shared, docs, integrity, keys, kinds, metrics, openapi, prices, problems, projects,
+    accept::json_only, app::Shared, cors, docs, integrity, keys, kinds, metrics, openapi, prices, problems, projects,
     providers, queues, request, schedules, stats, system, tasks, videos, ws,
 };
 
@@ -92,6 +92,7 @@ pub(crate) fn service(app: Shared) -> Router {
         // The bodies are limited where they are read.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(Shared::clone(&app), request::around))
+        .layer(middleware::from_fn_with_state(Shared::clone(&app), cors::around))
         .with_state(app)
 }
 

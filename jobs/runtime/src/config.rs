@@ -108,6 +108,8 @@ pub struct ApiConfig {
     pub max_in_flight: usize,
     /// So many may wait or be streamed to at once.
     pub max_waiting: usize,
+    /// The origins whose pages may read answers; `*` is all of them.
+    pub cors_origins: Vec<String>,
     /// How often somebody may ask, by class of operation.
     pub rate_limits: Vec<RateLimit>,
     /// The proxies whose word about the addresses of clients counts.

@@ -148,6 +148,7 @@ pub static SETTINGS: &[Setting] = &[
         rate_limits,
         "requests per key: submit, read, act, videos; strangers per address",
     ),
+    setting("api.cors_origins", "", cors_origins, "origins whose pages may use the API: https://app.example, or *"),
     setting("api.trusted_proxies", "", trusted_proxies, "networks of proxies whose X-Forwarded-For counts"),
     setting("worker.name", "", to!(worker.name), "name of this worker (default: the host's name)"),
     setting("worker.concurrency", "4", to!(worker.concurrency), "tasks at once, for queues that name no number"),
@@ -208,6 +209,23 @@ fn api_cache(config: &mut Config, text: &str) -> Result<(), String> {
 fn rate_limits(config: &mut Config, text: &str) -> Result<(), String> {
     config.api.rate_limits = parse_rate_limits(text)?;
     Ok(())
+}
+
+fn cors_origins(config: &mut Config, text: &str) -> Result<(), String> {
+    let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    config.api.cors_origins = origins.map(origin).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+/// A scheme and a host, as browsers write it in `Origin`: without a path.
+fn origin(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
+    let is_origin = host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain));
+    if text == "*" || is_origin {
+        return Ok(text.to_owned());
+    }
+    Err(format!("`{text}` is no origin such as https://app.example, and not *"))
 }
 
 fn trusted_proxies(config: &mut Config, text: &str) -> Result<(), String> {
@@ -283,6 +301,7 @@ fn blank() -> Config {
             max_connections_per_address: 0,
             max_in_flight: 0,
             max_waiting: 0,
+            cors_origins: Vec::new(),
             rate_limits: Vec::new(),
             trusted_proxies: Vec::new(),
         },

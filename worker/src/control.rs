@@ -15,6 +15,7 @@ use tracing::warn;
 use crate::{
     attempt::Attempts,
     courier::Courier,
+    fetch::Files,
     held::Held,
     life::{Heart, HeartConfig, Lives},
     limits::Limits,
@@ -182,7 +183,10 @@ pub(crate) fn engines(config: &Config) -> Engines {
         Err(error) => warn!(error = &error as &dyn std::error::Error, "this worker renders no videos"),
     }
     match WebClient::open(config) {
-        Ok(web) => engines.web = Some(web),
+        Ok(web) => {
+            engines.fetch = Some(Arc::new(Files::new(web.outbound.clone())));
+            engines.web = Some(web);
+        }
         Err(error) => warn!(error = format!("{error:#}"), "this worker fetches nothing"),
     }
     engines

@@ -9,6 +9,7 @@ mod audit;
 mod book;
 mod control;
 mod courier;
+mod fetch;
 mod held;
 mod host;
 mod lane;

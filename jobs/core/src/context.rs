@@ -7,16 +7,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     JobError, LogLevel, Progress, TaskId,
-    port::{price::PriceBook, video::VideoEngine, web::WebEngine},
+    port::{fetch::Fetch, price::PriceBook, video::VideoEngine, web::WebEngine},
 };
 
 /// The engines that a worker has. A kind whose engine is missing fails with a code that says so.
 #[derive(Clone, Default)]
 pub struct Engines {
-    /// Renders timelines.
+    /// Renders films.
     pub video: Option<Arc<dyn VideoEngine>>,
     /// Fetches from foreign hosts.
     pub web: Option<Arc<dyn WebEngine>>,
+    /// Fetches files that clients name by their URL.
+    pub fetch: Option<Arc<dyn Fetch>>,
     /// Whether a client may ask the test kind to take the whole worker process down. Off unless the operator says so.
     pub may_crash: bool,
 }

@@ -1,6 +1,6 @@
 //! Captions: lines on a rounded box, the word that is said marked.
 
-use jobs_core::port::video::{CaptionStyle, Cue, Family};
+use jobs_core::port::video::{CaptionStyle, Color, Cue, Family};
 use tiny_skia::Pixmap;
 
 use crate::{
@@ -57,11 +57,14 @@ impl<'a> Captions<'a> {
         let style = self.style;
         let letters = Type {
             family: Family::Text,
+            typeface: None,
             weight: style.weight,
             size: style.size_u * self.scale,
             line_height: 1.28,
             tracking: 0.0,
             color: style.color,
+            // Without a box the letters hold on any picture by an outline.
+            outline: (style.background.a < 40).then(|| (Color::rgb(0).alpha(210), style.size_u * self.scale * 0.06)),
         };
         let mut tag = 0;
         let mut lines: Vec<Line> = Vec::new();
@@ -88,7 +91,7 @@ impl<'a> Captions<'a> {
         for line in &lines {
             let left = (width - line.width) / 2.0;
             if let (Some(color), Some((_, from, to))) = (style.highlight_box, extent(line, word)) {
-                let (reach_x, reach_y) = (letters.size * 0.16, letters.size * 0.04);
+                let (reach_x, reach_y) = (letters.size * 0.12, letters.size * 0.04);
                 let spacing = if to < line.width - 1.0 { letters.size * 0.22 } else { 0.0 };
                 let (x, y) = (left + from - reach_x, top + reach_y);
                 let size = (to - from - spacing + 2.0 * reach_x, line.height - 2.0 * reach_y);

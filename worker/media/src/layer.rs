@@ -1,10 +1,14 @@
 //! An element as it is drawn: painted pieces, and where they are at a frame.
 
-use jobs_core::port::video::{Align, Drift, Element, Enter, Point, Shape, TextBox, Valign};
+use jobs_core::port::video::{
+    Align, Drift, Edge, Element, Enter, Motion, Point, Pose, RenderError, Shape, Source, TextBox, Valign,
+};
 
 use crate::{
     canvas::{Canvas, Clip},
     fonts::Fonts,
+    media::Media,
+    projection::Projection,
     sprite::{Sprite, premultiplied},
     text,
 };
@@ -23,6 +27,8 @@ pub(crate) struct Frame {
 pub(crate) struct Layer {
     pieces: Vec<Piece>,
     bar: Option<Bar>,
+    media: Option<Media>,
+    motion: Motion,
     start: f32,
     enter: Enter,
     enter_frames: f32,
@@ -51,7 +57,13 @@ struct Bar {
 }
 
 impl Layer {
-    pub(crate) fn new(fonts: &mut Fonts, element: &Element, frame: Frame) -> Self {
+    pub(crate) fn new(
+        fonts: &mut Fonts,
+        element: &Element,
+        sources: &[Source],
+        frame: Frame,
+    ) -> Result<Self, RenderError> {
+        let mut media = None;
         let (pieces, bar) = match &element.shape {
             Shape::Progress { at, width_u, height_u, color, track } => {
                 let bar = Bar {
@@ -65,81 +77,135 @@ impl Layer {
                 (Vec::new(), Some(bar))
             }
             Shape::Text(text) => (text_pieces(fonts, text, frame), None),
+            Shape::Media(what) => {
+                media = Some(Media::open(what, &element.motion, sources, frame)?);
+                (Vec::new(), None)
+            }
             shape => (shape_piece(shape, frame.scale).into_iter().collect(), None),
         };
-        Self {
+        Ok(Self {
             pieces,
             bar,
+            media,
+            motion: element.motion.clone(),
             start: element.start_frame as f32,
             enter: element.enter,
             enter_frames: (element.enter_frames as f32).max(1.0),
             drift: element.drift,
             frame,
-        }
+        })
     }
 
     /// Whether it looks the same on `now` and on every later frame.
     pub(crate) fn is_settled(&self, now: u32) -> bool {
         let entrance = if self.enter == Enter::Cut { 0.0 } else { self.enter_frames };
         let last = self.pieces.iter().map(|piece| piece.delay_frames).fold(0.0, f32::max);
-        self.bar.is_none() && self.drift == Drift::Still && now as f32 >= self.start + entrance + last
+        let moves = self.media.as_ref().is_some_and(|media| !media.is_still());
+        self.bar.is_none()
+            && !moves
+            && self.motion.is_still()
+            && self.drift == Drift::Still
+            && now as f32 >= self.start + entrance + last
     }
 
     /// Draws it as it is on `now`, a frame of its scene.
-    pub(crate) fn draw(&self, canvas: &mut Canvas, now: u32) {
+    pub(crate) fn draw(&mut self, canvas: &mut Canvas, now: u32) -> Result<(), RenderError> {
         let now = now as f32;
         if now < self.start {
-            return;
+            return Ok(());
+        }
+        let mut pose = self.motion.pose(now - self.start);
+        let (dx, dy) = self.offset(now);
+        let arrived = self.arrived(now, 0.0);
+        if let Some(media) = &mut self.media {
+            (pose.x_u, pose.y_u) = (pose.x_u + dx / self.frame.scale, pose.y_u + dy / self.frame.scale);
+            pose.opacity *= arrived;
+            let whole = canvas.clip();
+            let extent = media.extent(&pose);
+            let seconds = f64::from(now - self.start) / f64::from(self.frame.fps);
+            return media.draw(canvas, &pose, seconds, uncovered(whole, extent, pose.reveal));
         }
         if let Some(bar) = &self.bar {
             bar.draw(canvas, now / (self.frame.total_frames.max(2) - 1) as f32);
         }
-        let (dx, dy) = self.offset(now);
+        let Some(extent) = self.extent() else { return Ok(()) };
+        let (dx, dy) = (dx + pose.x_u * self.frame.scale, dy + pose.y_u * self.frame.scale);
+        let moved = (extent.0 + dx, extent.1 + dy, extent.2 + dx, extent.3 + dy);
+        let clip = uncovered(canvas.clip(), moved, pose.reveal);
+        let is_upright = pose.scale == 1.0 && pose.turn_deg == 0.0;
         for piece in &self.pieces {
-            let p = ((now - self.start - piece.delay_frames + 1.0) / self.enter_frames).clamp(0.0, 1.0);
-            let p = if self.enter == Enter::Cut { 1.0 } else { p };
-            if p > 0.0 {
-                self.draw_piece(canvas, piece, piece.x + dx, piece.y + dy, p);
+            let p = self.arrived(now, piece.delay_frames);
+            if p <= 0.0 {
+                continue;
+            }
+            if is_upright {
+                self.draw_piece(canvas, piece, (piece.x + dx, piece.y + dy), p, (pose.opacity, clip));
+            } else {
+                project_piece(canvas, piece, moved, (dx, dy), &pose, clip);
             }
         }
+        Ok(())
     }
 
-    fn draw_piece(&self, canvas: &mut Canvas, piece: &Piece, x: f32, y: f32, p: f32) {
-        let whole = canvas.clip();
+    /// How far it has come in, 0 to 1.
+    fn arrived(&self, now: f32, delay_frames: f32) -> f32 {
+        if self.enter == Enter::Cut {
+            return 1.0;
+        }
+        ((now - self.start - delay_frames + 1.0) / self.enter_frames).clamp(0.0, 1.0)
+    }
+
+    /// Left, top, right and bottom of all pieces together.
+    fn extent(&self) -> Option<(f32, f32, f32, f32)> {
+        let edges = self.pieces.iter().map(|piece| {
+            let (width, height) = (piece.sprite.width as f32, piece.sprite.height as f32);
+            (piece.x, piece.y, piece.x + width, piece.y + height)
+        });
+        edges.reduce(|a, b| (a.0.min(b.0), a.1.min(b.1), a.2.max(b.2), a.3.max(b.3)))
+    }
+
+    fn draw_piece(
+        &self,
+        canvas: &mut Canvas,
+        piece: &Piece,
+        (x, y): (f32, f32),
+        p: f32,
+        (opacity, whole): (f32, Clip),
+    ) {
         let (width, height) = (piece.sprite.width as f32, piece.sprite.height as f32);
         let eased = ease_out(p);
         let fade = (p * 2.0).min(1.0);
         let u = self.frame.scale;
         match self.enter {
-            _ if p >= 1.0 => canvas.lay(&piece.sprite, x, y, 1.0, whole),
-            Enter::Cut => canvas.lay(&piece.sprite, x, y, 1.0, whole),
-            Enter::Fade => canvas.lay(&piece.sprite, x, y, smooth(p), whole),
-            Enter::FadeUp => canvas.lay(&piece.sprite, x, y + 56.0 * u * (1.0 - eased), smooth(fade), whole),
+            _ if p >= 1.0 => canvas.lay(&piece.sprite, x, y, opacity, whole),
+            Enter::Cut => canvas.lay(&piece.sprite, x, y, opacity, whole),
+            Enter::Fade => canvas.lay(&piece.sprite, x, y, smooth(p) * opacity, whole),
+            Enter::FadeUp => canvas.lay(&piece.sprite, x, y + 56.0 * u * (1.0 - eased), smooth(fade) * opacity, whole),
             Enter::FromLeft => {
-                canvas.lay(&piece.sprite, x - (x + width).max(0.0) * (1.0 - eased), y, fade, whole);
+                canvas.lay(&piece.sprite, x - (x + width).max(0.0) * (1.0 - eased), y, fade * opacity, whole);
             }
             Enter::FromRight => {
                 let way = (canvas.width as f32 - x).max(0.0);
-                canvas.lay(&piece.sprite, x + way * (1.0 - eased), y, fade, whole);
+                canvas.lay(&piece.sprite, x + way * (1.0 - eased), y, fade * opacity, whole);
             }
             Enter::Rise => {
                 let clip = Clip { top: piece.slot.0 as i32, bottom: piece.slot.1.ceil() as i32, ..whole };
                 let way = piece.slot.1 - piece.slot.0;
-                canvas.lay(&piece.sprite, x, y + way * (1.0 - eased), 1.0, clip.within(whole));
+                canvas.lay(&piece.sprite, x, y + way * (1.0 - eased), opacity, clip.within(whole));
             }
             Enter::GrowRight => {
                 let clip = Clip { right: (x + width * eased).ceil() as i32, ..whole };
-                canvas.lay(&piece.sprite, x, y, 1.0, clip.within(whole));
+                canvas.lay(&piece.sprite, x, y, opacity, clip.within(whole));
             }
             Enter::GrowUp => {
                 let clip = Clip { top: (y + height * (1.0 - eased)).floor() as i32, ..whole };
-                canvas.lay(&piece.sprite, x, y, 1.0, clip.within(whole));
+                canvas.lay(&piece.sprite, x, y, opacity, clip.within(whole));
             }
             Enter::Pop => {
                 let by = overshoot(p).max(0.01);
                 let sprite = piece.sprite.scaled(by);
                 let (left, top) = (x + width * (1.0 - by) / 2.0, y + height * (1.0 - by) / 2.0);
-                canvas.lay(&sprite, left, top, fade, whole);
+                canvas.lay(&sprite, left, top, fade * opacity, whole);
             }
         }
     }
@@ -193,7 +259,12 @@ fn shape_piece(shape: &Shape, scale: f32) -> Option<Piece> {
             let points: Vec<_> = points.iter().map(|p| (p.x_u * scale, p.y_u * scale)).collect();
             Sprite::polygon(&points, *color)?
         }
-        Shape::Text(_) | Shape::Progress { .. } => return None,
+        Shape::Gradient { at, width_u, height_u, radius_u, from, to, angle_deg } => {
+            let (width, height) = ((width_u * scale).round().max(1.0), (height_u * scale).round().max(1.0));
+            let sprite = Sprite::gradient(width, height, radius_u * scale, (*from, *to), *angle_deg)?;
+            (sprite, (at.x_u * scale).round(), (at.y_u * scale).round())
+        }
+        Shape::Text(_) | Shape::Progress { .. } | Shape::Media(_) => return None,
     };
     let slot = (y, y + sprite.height as f32);
     Some(Piece { sprite, x, y, slot, delay_frames: 0.0 })
@@ -209,7 +280,22 @@ fn text_pieces(fonts: &mut Fonts, text: &TextBox, frame: Frame) -> Vec<Piece> {
             Valign::Middle => height / 2.0,
             Valign::Bottom => height,
         };
-    let mut pieces = Vec::with_capacity(lines.len());
+    let mut pieces = Vec::with_capacity(lines.len() + 1);
+    if let Some(plate) = text.plate {
+        let widest = lines.iter().map(|line| line.width).fold(0.0, f32::max);
+        let padding = plate.padding_u * frame.scale;
+        let left = x_u * frame.scale
+            - match text.align {
+                Align::Left => 0.0,
+                Align::Center => widest / 2.0,
+                Align::Right => widest,
+            };
+        let size = ((widest + 2.0 * padding).round().max(1.0), (height + 2.0 * padding).round().max(1.0));
+        if let Some(sprite) = Sprite::rect(size.0, size.1, plate.radius_u * frame.scale, plate.color) {
+            let (x, y) = ((left - padding).round(), (top - padding).round());
+            pieces.push(Piece { sprite, x, y, slot: (y, y + size.1), delay_frames: 0.0 });
+        }
+    }
     for (index, line) in lines.into_iter().enumerate() {
         let left = x_u * frame.scale
             - match text.align {
@@ -230,6 +316,49 @@ fn text_pieces(fonts: &mut Fonts, text: &TextBox, frame: Frame) -> Vec<Piece> {
         top += line.height;
     }
     pieces
+}
+
+/// The part of `whole` that is not covered any more.
+fn uncovered(whole: Clip, extent: (f32, f32, f32, f32), reveal: Option<(Edge, f32)>) -> Clip {
+    let Some((from, share)) = reveal else { return whole };
+    let (left, top, right, bottom) = extent;
+    let share = share.clamp(0.0, 1.0);
+    match from {
+        Edge::Left => Clip { right: (left + (right - left) * share).round() as i32, ..whole },
+        Edge::Right => Clip { left: (right - (right - left) * share).round() as i32, ..whole },
+        Edge::Top => Clip { bottom: (top + (bottom - top) * share).round() as i32, ..whole },
+        Edge::Bottom => Clip { top: (bottom - (bottom - top) * share).round() as i32, ..whole },
+    }
+    .within(whole)
+}
+
+/// Draws a piece that is sized and turned with all pieces of its element, around their middle.
+fn project_piece(
+    canvas: &mut Canvas,
+    piece: &Piece,
+    extent: (f32, f32, f32, f32),
+    (dx, dy): (f32, f32),
+    pose: &Pose,
+    clip: Clip,
+) {
+    let (width, height) = (piece.sprite.width as f32, piece.sprite.height as f32);
+    let middle = (f32::midpoint(extent.0, extent.2), f32::midpoint(extent.1, extent.3));
+    let (x, y) = (piece.x + dx + width / 2.0 - middle.0, piece.y + dy + height / 2.0 - middle.1);
+    let (sin, cos) = pose.turn_deg.to_radians().sin_cos();
+    let at = (middle.0 + (x * cos - y * sin) * pose.scale, middle.1 + (x * sin + y * cos) * pose.scale);
+    let view = Projection {
+        middle: at,
+        // A pixel more on each side, where there is nothing: that smooths the edge.
+        size: (width + 2.0, height + 2.0),
+        scale: pose.scale,
+        turn_deg: pose.turn_deg,
+        radius: 0.0,
+        from: (-1.0, -1.0),
+        step: (1.0, 1.0),
+        opacity: pose.opacity,
+        has_edge: false,
+    };
+    canvas.project(piece.sprite.texture(), &view, clip);
 }
 
 /// Fast at first, then slower (cubic).

@@ -1,4 +1,4 @@
-//! The render process: one request as a line of JSON in, lines of JSON out, one film.
+//! The render process: one job as a line of JSON in, lines of JSON out; one film, or one sheet, or one look at files.
 //!
 //! Standard input must stay open: when it ends, the parent is gone, and so is the render.
 
@@ -10,9 +10,7 @@ use std::{
 };
 
 use engine_media::contain;
-use jobs_core::port::video::{
-    RenderError, RenderFault, RenderLine, RenderProgress, RenderRequest, RenderSink, Rendered,
-};
+use jobs_core::port::video::{RenderError, RenderFault, RenderJob, RenderLine, RenderProgress, RenderSink};
 
 /// More fonts, for letters that the bundled ones lack.
 const FONTS_DIR: &str = "LONGSHORE_FONTS_DIR";
@@ -24,7 +22,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let line = match run() {
-        Ok(rendered) => RenderLine::Done(rendered),
+        Ok(line) => line,
         Err(error) => RenderLine::Error(error),
     };
     let failed = matches!(line, RenderLine::Error(_));
@@ -33,16 +31,23 @@ fn main() -> ExitCode {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this program has one setting, which its parent passes on")]
-fn run() -> Result<Rendered, RenderError> {
+fn run() -> Result<RenderLine, RenderError> {
     let unavailable = |message: String| RenderError::new(RenderFault::EngineUnavailable, message);
     let stop = contain::contain().map_err(|error| unavailable(format!("cannot handle signals: {error}")))?;
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(|error| unavailable(format!("cannot read a request: {error}")))?;
-    let request: RenderRequest = serde_json::from_str(&line)
+    let job: RenderJob = serde_json::from_str(&line)
         .map_err(|error| RenderError::new(RenderFault::TimelineInvalid, format!("not a request: {error}")))?;
     contain::die_with_parent(Arc::clone(&stop));
     let fonts_dir = std::env::var_os(FONTS_DIR).map(PathBuf::from);
-    engine_media::render(&request, fonts_dir.as_deref(), &Stdout, &stop)
+    let fonts_dir = fonts_dir.as_deref();
+    match job {
+        RenderJob::Render(request) => engine_media::render(&request, fonts_dir, &Stdout, &stop).map(RenderLine::Done),
+        RenderJob::Sheet(request) => {
+            engine_media::sheet(&request, fonts_dir, &Stdout, &stop).map(|()| RenderLine::Drawn)
+        }
+        RenderJob::Inspect(request) => engine_media::inspect(&request).map(RenderLine::Facts),
+    }
 }
 
 /// Writes lines to standard output.

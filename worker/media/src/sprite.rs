@@ -66,6 +66,39 @@ impl Sprite {
         Some(Self::from_pixmap(&pixmap))
     }
 
+    /// A rectangle of two colours that starts in the top left corner, perhaps with round corners; 0 degrees is left to right.
+    pub(crate) fn gradient(
+        width: f32,
+        height: f32,
+        radius: f32,
+        colors: (Color, Color),
+        angle_deg: f32,
+    ) -> Option<Self> {
+        let mask = Self::rect(width, height, radius, Color::rgb(0xff_ffff))?;
+        let (sin, cos) = angle_deg.to_radians().sin_cos();
+        let reach = (width * cos.abs() + height * sin.abs()).max(1.0);
+        let (from, to) = colors;
+        let both =
+            [(from.r, to.r), (from.g, to.g), (from.b, to.b), (from.a, to.a)].map(|(a, b)| (f32::from(a), f32::from(b)));
+        let mut px = mask.px;
+        for (index, px) in px.iter_mut().enumerate() {
+            let (x, y) = (index % mask.width, index / mask.width);
+            let (dx, dy) = (x as f32 + 0.5 - width / 2.0, y as f32 + 0.5 - height / 2.0);
+            let t = ((dx * cos + dy * sin) / reach + 0.5).clamp(0.0, 1.0);
+            let cover = f32::from((*px >> 24) as u8) / 255.0;
+            let alpha = (both[3].0 + (both[3].1 - both[3].0) * t) * cover / 255.0;
+            let channel = |(a, b): (f32, f32)| ((a + (b - a) * t) * alpha + dither(x, y)).min(alpha * 255.0) as u8;
+            let [r, g, b] = [both[0], both[1], both[2]].map(channel);
+            *px = u32::from_le_bytes([r, g, b, (alpha * 255.0 + 0.5) as u8]);
+        }
+        Some(Self::from_px(mask.width, mask.height, px))
+    }
+
+    /// Its pixels, to be laid turned or sized.
+    pub(crate) fn texture(&self) -> crate::projection::Texture<'_> {
+        crate::projection::Texture { width: self.width, height: self.height, px: &self.px }
+    }
+
     /// A polygon, moved so that its bounding box starts in the top left corner.
     pub(crate) fn polygon(points: &[(f32, f32)], color: Color) -> Option<(Self, f32, f32)> {
         let left = points.iter().map(|p| p.0).fold(f32::MAX, f32::min).floor();

@@ -14,13 +14,17 @@ use crate::{
 
 /// The letters of a text.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Type {
+pub(crate) struct Type<'a> {
     pub(crate) family: Family,
+    /// A family of the film's own, instead.
+    pub(crate) typeface: Option<&'a str>,
     pub(crate) weight: u16,
     pub(crate) size: f32,
     pub(crate) line_height: f32,
     pub(crate) tracking: f32,
     pub(crate) color: Color,
+    /// Around the letters, and how wide in pixels.
+    pub(crate) outline: Option<(Color, f32)>,
 }
 
 /// A painted line.
@@ -50,11 +54,13 @@ pub(crate) fn lines_of(fonts: &mut Fonts, text: &TextBox, scale: f32) -> Vec<Lin
     let smallest = text.size_u * scale * 0.3;
     let mut letters = Type {
         family: text.family,
+        typeface: text.typeface.as_deref(),
         weight: text.weight,
         size: text.size_u * scale,
         line_height: text.line_height,
         tracking: text.tracking,
         color: text.color,
+        outline: text.outline.map(|outline| (outline.color, outline.width_u * scale)),
     };
     let spans = [Span { text: &text.text, tag: 0, color: None }];
     let mut buffer = loop {
@@ -75,7 +81,7 @@ pub(crate) fn lines_of(fonts: &mut Fonts, text: &TextBox, scale: f32) -> Vec<Lin
 }
 
 /// One line of spans, shrunk until it is no longer than `width`.
-pub(crate) fn line_of(fonts: &mut Fonts, spans: &[Span<'_>], mut letters: Type, width: f32) -> Option<Line> {
+pub(crate) fn line_of(fonts: &mut Fonts, spans: &[Span<'_>], mut letters: Type<'_>, width: f32) -> Option<Line> {
     let mut buffer = shape(fonts, spans, letters, None);
     let (_, widest) = measure(&buffer);
     if widest > width {
@@ -85,14 +91,15 @@ pub(crate) fn line_of(fonts: &mut Fonts, spans: &[Span<'_>], mut letters: Type, 
     paint_lines(fonts, &buffer, letters, 0.0).into_iter().next()
 }
 
-fn shape(fonts: &mut Fonts, spans: &[Span<'_>], letters: Type, width: Option<f32>) -> Buffer {
+fn shape(fonts: &mut Fonts, spans: &[Span<'_>], letters: Type<'_>, width: Option<f32>) -> Buffer {
     let metrics = Metrics::new(letters.size, letters.size * letters.line_height);
     let mut buffer = Buffer::new(&mut fonts.system, metrics);
     buffer.set_wrap(if width.is_some() { Wrap::Word } else { Wrap::None });
     buffer.set_size(width, None);
+    let family = letters.typeface.unwrap_or_else(|| Fonts::name(letters.family));
     let base = Attrs::new()
-        .family(FamilyName::Name(Fonts::name(letters.family)))
-        .weight(Weight(letters.weight))
+        .family(FamilyName::Name(family))
+        .weight(Weight(fonts.weight(family, letters.weight)))
         .letter_spacing(letters.tracking);
     let styled = spans.iter().map(|span| {
         let attrs = base.clone().metadata(span.tag);
@@ -127,11 +134,11 @@ fn balance(fonts: &mut Fonts, buffer: &mut Buffer, width: f32) {
     buffer.shape_until_scroll(&mut fonts.system, false);
 }
 
-fn paint_lines(fonts: &mut Fonts, buffer: &Buffer, letters: Type, shadow: f32) -> Vec<Line> {
+fn paint_lines(fonts: &mut Fonts, buffer: &Buffer, letters: Type<'_>, shadow: f32) -> Vec<Line> {
     buffer.layout_runs().filter_map(|run| paint_line(fonts, &run, letters, shadow)).collect()
 }
 
-fn paint_line(fonts: &mut Fonts, run: &LayoutRun<'_>, letters: Type, shadow: f32) -> Option<Line> {
+fn paint_line(fonts: &mut Fonts, run: &LayoutRun<'_>, letters: Type<'_>, shadow: f32) -> Option<Line> {
     let start = run.glyphs.iter().map(|glyph| glyph.x).fold(f32::MAX, f32::min);
     let start = if start == f32::MAX { 0.0 } else { start };
     // Accents, descenders and the shadow reach over the line.
@@ -149,6 +156,7 @@ fn paint_line(fonts: &mut Fonts, run: &LayoutRun<'_>, letters: Type, shadow: f32
             Some(extent) => (extent.1, extent.2) = (extent.1.min(x - pad), extent.2.max(x - pad + glyph.w)),
             None => extents.push((glyph.metadata, x - pad, x - pad + glyph.w)),
         }
+        fonts.used(glyph.font_id);
         if glyph.glyph_id == 0 {
             run.text[glyph.start..glyph.end].chars().for_each(|letter| fonts.miss(letter));
         }
@@ -171,6 +179,17 @@ fn paint_line(fonts: &mut Fonts, run: &LayoutRun<'_>, letters: Type, shadow: f32
     }
     if shadow > 0.0 {
         lay_shadow(&mut pixmap, &outlines, letters.size, shadow);
+    }
+    if let Some((color, width)) = letters.outline.filter(|(_, width)| *width > 0.0) {
+        // Half of it lies under the letters.
+        let line = tiny_skia::Stroke {
+            width: width * 2.0,
+            line_join: tiny_skia::LineJoin::Round,
+            ..tiny_skia::Stroke::default()
+        };
+        for (path, _) in &outlines {
+            pixmap.stroke_path(path, &crate::sprite::paint(color), &line, tiny_skia::Transform::identity(), None);
+        }
     }
     for (path, color) in &outlines {
         fill(&mut pixmap, path, *color);
@@ -276,12 +295,15 @@ mod tests {
             line_height: 1.1,
             tracking: 0.0,
             shadow: 0.0,
+            typeface: None,
+            plate: None,
+            outline: None,
         }
     }
 
     #[test]
     fn the_last_line_is_not_a_lonely_word() {
-        let mut fonts = Fonts::load(None);
+        let mut fonts = Fonts::load(None, &[]).expect("fonts");
         let lines = lines_of(&mut fonts, &text("Every accepted task runs to its very end", 1500.0, 3), 1.0);
         assert!(lines.len() >= 2);
         let widest = lines.iter().map(|line| line.width).fold(0.0, f32::max);
@@ -291,7 +313,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_set_smaller_until_it_fits() {
-        let mut fonts = Fonts::load(None);
+        let mut fonts = Fonts::load(None, &[]).expect("fonts");
         for words in ["A title that is much longer than the two lines that it may have, so it shrinks", &"x".repeat(90)]
         {
             let lines = lines_of(&mut fonts, &text(words, 900.0, 2), 1.0);
@@ -301,7 +323,7 @@ mod tests {
 
     #[test]
     fn letters_that_no_font_has_are_named() {
-        let mut fonts = Fonts::load(None);
+        let mut fonts = Fonts::load(None, &[]).expect("fonts");
         lines_of(&mut fonts, &text("plain", 900.0, 2), 1.0);
         assert_eq!(fonts.warning(), None);
         lines_of(&mut fonts, &text("猫 and 猫", 900.0, 2), 1.0);

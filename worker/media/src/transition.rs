@@ -86,9 +86,19 @@ fn circle(old: &mut Canvas, new: &Canvas, p: f32) {
             return;
         }
         let half = (radius * radius - dy * dy).sqrt();
-        let from = (cx - half).max(0.0) as usize;
-        let to = ((cx + half) as usize).min(width);
-        old[from..to].copy_from_slice(&new[from..to]);
+        let (left, right) = (cx - half, cx + half);
+        let from = left.max(0.0).ceil() as usize;
+        let to = (right.max(0.0) as usize).min(width);
+        if from < to {
+            old[from..to].copy_from_slice(&new[from..to]);
+        }
+        // The pixels that the edge runs through: sharp ones would look like stairs.
+        if left > 0.0 && from > 0 && from <= width {
+            old[from - 1] = blend(old[from - 1], new[from - 1], ((from as f32 - left) * 256.0) as u32);
+        }
+        if right > 0.0 && to < width {
+            old[to] = blend(old[to], new[to], (right.fract() * 256.0) as u32);
+        }
     });
 }
 

@@ -10,10 +10,12 @@ use std::{
 
 use ffmpeg_next::{format, media};
 use jobs_core::port::video::{
-    Align, Background, CAPTIONS_FILE, CaptionStyle, Color, Cue, Drift, Element, Enter, Family, Mood, Point, Quality,
-    RenderFault, RenderLine, RenderRequest, Scene, Shape, Soundtrack, THUMBNAIL_FILE, TextBox, ThumbnailSpec, Timeline,
-    Transition, TransitionKind, VIDEO_FILE, Valign, VideoSpec, Word,
+    Align, Background, CAPTIONS_FILE, CaptionStyle, Color, Cue, Drift, Element, Enter, Family, Film, Format, Mood,
+    Music, Point, Quality, RenderFault, RenderJob, RenderLine, RenderRequest, Scene, Shape, Sound, THUMBNAIL_FILE,
+    TextBox, ThumbnailSpec, Transition, TransitionKind, Tune, Valign, VideoSpec, Word,
 };
+
+const VIDEO_FILE: &str = "video.mp4";
 
 const WHITE: Color = Color::rgb(0xff_ffff);
 
@@ -22,7 +24,7 @@ fn at(x_u: f32, y_u: f32) -> Point {
 }
 
 /// Two scenes with one of everything.
-fn timeline(frames: u32) -> Timeline {
+fn film(frames: u32) -> Film {
     let text = TextBox {
         text: "Two scenes with one of everything".to_owned(),
         at: at(960.0, 400.0),
@@ -37,6 +39,9 @@ fn timeline(frames: u32) -> Timeline {
         line_height: 1.1,
         tracking: 0.0,
         shadow: 0.4,
+        typeface: None,
+        plate: None,
+        outline: None,
     };
     let disc = |blur_u, stroke_u| Shape::Ellipse {
         at: at(300.0, 300.0),
@@ -90,9 +95,9 @@ fn timeline(frames: u32) -> Timeline {
     };
     let word = |text: &str, start_frame| Word { text: text.to_owned(), start_frame };
     let change = Transition { kind: TransitionKind::Wipe, frames: 8 };
-    Timeline {
+    Film {
         title: "A test".to_owned(),
-        output: VideoSpec { width_px: 320, height_px: 180, fps: 25, quality: Quality::Draft },
+        output: VideoSpec { width_px: 320, height_px: 180, fps: 25, quality: Quality::Draft, format: Format::Mp4 },
         scenes: vec![scene("one", frames / 2, linear, None), scene("two", frames - frames / 2, radial, Some(change))],
         overlays: vec![Element::still(progress)],
         caption_style: CaptionStyle {
@@ -111,13 +116,25 @@ fn timeline(frames: u32) -> Timeline {
             end_frame: 40,
             lines: vec![vec![word("Said ", 5), word("word ", 15)], vec![word("by ", 22), word("word.", 30)]],
         }],
-        soundtrack: Soundtrack { mood: Mood::Warm, seed: 3, loudness_lufs: -14.0, fade_in_ms: 100, fade_out_ms: 300 },
+        sound: Sound {
+            music: Some(Music {
+                tune: Tune::Made { mood: Mood::Warm, seed: 3 },
+                gain: 1.0,
+                ducked: 1.0,
+                fade_in_ms: 100,
+                fade_out_ms: 300,
+            }),
+            clips: Vec::new(),
+            loudness_lufs: -14.0,
+        },
+        sources: Vec::new(),
+        fonts: Vec::new(),
         thumbnail: ThumbnailSpec { frame: 20, width_px: 160 },
     }
 }
 
 /// The program at work, and its standard input, which must stay open.
-fn start(timeline: Timeline, dir: &Path) -> (Child, ChildStdin) {
+fn start(film: Film, dir: &Path) -> (Child, ChildStdin) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_longshore-media"))
         .env_clear()
         .stdin(Stdio::piped())
@@ -126,7 +143,7 @@ fn start(timeline: Timeline, dir: &Path) -> (Child, ChildStdin) {
         .spawn()
         .expect("the program starts");
     let mut stdin = child.stdin.take().expect("a pipe");
-    let request = RenderRequest { timeline, dir: dir.to_owned() };
+    let request = RenderJob::Render(RenderRequest { film, dir: dir.to_owned() });
     let mut line = serde_json::to_vec(&request).expect("json");
     line.push(b'\n');
     stdin.write_all(&line).expect("it reads");
@@ -153,7 +170,7 @@ fn boxes(path: &Path) -> Vec<String> {
 #[test]
 fn a_film_has_the_asked_size_rate_length_and_codecs() {
     let dir = tempfile::tempdir().expect("a directory");
-    let (mut child, _stdin) = start(timeline(63), dir.path());
+    let (mut child, _stdin) = start(film(63), dir.path());
     let told: Vec<RenderLine> = lines(&mut child).collect();
     assert!(child.wait().expect("an end").success());
     let Some(RenderLine::Done(rendered)) = told.last() else { panic!("{told:?}") };
@@ -176,7 +193,7 @@ fn a_film_has_the_asked_size_rate_length_and_codecs() {
 
     let facts = &rendered.video;
     assert_eq!((facts.width_px, facts.height_px, facts.frames, facts.fps), (320, 180, 63, 25.0));
-    assert!((facts.loudness_lufs + 14.0).abs() < 0.5, "{}", facts.loudness_lufs);
+    assert!((facts.loudness_lufs.expect("sound") + 14.0).abs() < 0.5, "{:?}", facts.loudness_lufs);
     assert_eq!((rendered.thumbnail.width_px, rendered.thumbnail.height_px), (160, 90));
     assert_eq!(&fs::read(dir.path().join(THUMBNAIL_FILE)).expect("a thumbnail")[..3], [0xff, 0xd8, 0xff]);
     let captions = fs::read_to_string(dir.path().join(CAPTIONS_FILE)).expect("captions");
@@ -189,7 +206,7 @@ fn the_same_timeline_gives_the_same_bytes() {
     let films: Vec<Vec<u8>> = (0..2)
         .map(|_| {
             let dir = tempfile::tempdir().expect("a directory");
-            let (mut child, _stdin) = start(timeline(30), dir.path());
+            let (mut child, _stdin) = start(film(30), dir.path());
             assert!(matches!(lines(&mut child).last(), Some(RenderLine::Done(_))));
             child.wait().expect("an end");
             fs::read(dir.path().join(VIDEO_FILE)).expect("a film")
@@ -200,7 +217,7 @@ fn the_same_timeline_gives_the_same_bytes() {
 
 /// A film that takes long, and a program that is in the middle of it.
 fn in_the_middle(dir: &Path) -> (Child, ChildStdin, impl Iterator<Item = RenderLine> + use<>) {
-    let mut long = timeline(25 * 500);
+    let mut long = film(25 * 500);
     long.output = VideoSpec { width_px: 1280, height_px: 720, ..long.output };
     let (mut child, stdin) = start(long, dir);
     let mut lines = lines(&mut child);
@@ -239,9 +256,9 @@ fn a_render_ends_with_its_parent() {
 #[test]
 fn what_cannot_be_drawn_is_refused_for_good() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut odd = timeline(30);
+    let mut odd = film(30);
     odd.output.width_px = 321;
-    let mut endless = timeline(30);
+    let mut endless = film(30);
     endless.scenes[0].frames = u32::MAX;
     for refused in [odd, endless] {
         let (mut child, _stdin) = start(refused, dir.path());
@@ -253,7 +270,7 @@ fn what_cannot_be_drawn_is_refused_for_good() {
 
 #[test]
 fn a_directory_that_is_not_there_is_an_error_and_not_a_crash() {
-    let (mut child, _stdin) = start(timeline(30), Path::new("/nonexistent/directory"));
+    let (mut child, _stdin) = start(film(30), Path::new("/nonexistent/directory"));
     let last = lines(&mut child).last();
     assert!(matches!(last, Some(RenderLine::Error(error)) if error.retryable));
     child.wait().expect("an end");

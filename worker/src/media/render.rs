@@ -1,11 +1,14 @@
 //! One render: a process started, listened to, and ended.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use futures::{FutureExt, future::BoxFuture};
 use jobs_core::port::video::{
-    CAPTIONS_FILE, RenderError, RenderFault, RenderLine, RenderRequest, RenderSink, Rendered, THUMBNAIL_FILE,
-    VIDEO_FILE, VideoEngine,
+    CAPTIONS_FILE, Format, InspectRequest, RenderError, RenderFault, RenderJob, RenderLine, RenderRequest, RenderSink,
+    Rendered, SHEET_FILE, SheetRequest, Source, SourceFacts, THUMBNAIL_FILE, VideoEngine, WEB_CAPTIONS_FILE,
 };
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -42,12 +45,56 @@ impl VideoEngine for MediaProcess {
         cancel: CancellationToken,
     ) -> BoxFuture<'a, Result<Rendered, RenderError>> {
         async move {
-            let result = self.run(&request, sink, &cancel).await;
+            let (dir, seconds) = (request.dir.clone(), request.film.seconds());
+            let said = self.run(&RenderJob::Render(request), &dir, seconds, sink, &cancel).await;
+            let result = said.and_then(|said| match said {
+                RenderLine::Done(rendered) => Ok(rendered),
+                other => Err(unexpected(&other)),
+            });
             if result.is_err() {
                 // The process removes its files when it can; a killed one could not.
-                for file in [VIDEO_FILE, THUMBNAIL_FILE, CAPTIONS_FILE] {
-                    let _ = tokio::fs::remove_file(request.dir.join(file)).await;
+                let films = Format::ALL.map(Format::file);
+                for file in films.into_iter().chain([THUMBNAIL_FILE, CAPTIONS_FILE, WEB_CAPTIONS_FILE]) {
+                    let _ = tokio::fs::remove_file(dir.join(file)).await;
                 }
+            }
+            result
+        }
+        .boxed()
+    }
+
+    fn inspect<'a>(
+        &'a self,
+        sources: Vec<Source>,
+        dir: PathBuf,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'a, Result<Vec<SourceFacts>, RenderError>> {
+        async move {
+            let count = sources.len();
+            let job = RenderJob::Inspect(InspectRequest { sources, dir: dir.clone() });
+            match self.run(&job, &dir, 0.0, &Unheard, &cancel).await? {
+                RenderLine::Facts(facts) if facts.len() == count => Ok(facts),
+                other => Err(unexpected(&other)),
+            }
+        }
+        .boxed()
+    }
+
+    fn sheet<'a>(
+        &'a self,
+        request: SheetRequest,
+        sink: &'a dyn RenderSink,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'a, Result<(), RenderError>> {
+        async move {
+            let (dir, seconds) = (request.dir.clone(), request.film.seconds());
+            let result = match self.run(&RenderJob::Sheet(request), &dir, seconds, sink, &cancel).await {
+                Ok(RenderLine::Drawn) => Ok(()),
+                Ok(other) => Err(unexpected(&other)),
+                Err(error) => Err(error),
+            };
+            if result.is_err() {
+                let _ = tokio::fs::remove_file(dir.join(SHEET_FILE)).await;
             }
             result
         }
@@ -55,9 +102,23 @@ impl VideoEngine for MediaProcess {
     }
 }
 
+/// A last word that is not for what was asked.
+fn unexpected(line: &RenderLine) -> RenderError {
+    RenderError::new(RenderFault::EngineUnavailable, format!("the render process answers another question: {line:?}"))
+}
+
+/// A look at files takes no time that is worth telling.
+struct Unheard;
+
+impl RenderSink for Unheard {
+    fn progress(&self, _: jobs_core::port::video::RenderProgress) {}
+
+    fn log(&self, _: &str, _: &str) {}
+}
+
 /// Why listening ended.
 enum Heard {
-    Last(Result<Rendered, RenderError>),
+    Last(Result<RenderLine, RenderError>),
     /// It wrote no more, and had not said the last word.
     Nothing,
     Cancelled,
@@ -69,24 +130,25 @@ enum Heard {
 impl MediaProcess {
     async fn run(
         &self,
-        request: &RenderRequest,
+        job: &RenderJob,
+        dir: &Path,
+        seconds: f64,
         sink: &dyn RenderSink,
         cancel: &CancellationToken,
-    ) -> Result<Rendered, RenderError> {
+    ) -> Result<RenderLine, RenderError> {
         if cancel.is_cancelled() {
             return Err(RenderError::cancelled());
         }
         let unavailable = |message: String| RenderError::new(RenderFault::EngineUnavailable, message);
-        let mut line = serde_json::to_vec(request)
+        let mut line = serde_json::to_vec(job)
             .map_err(|error| RenderError::new(RenderFault::TimelineInvalid, format!("cannot be sent: {error}")))?;
         line.push(b'\n');
-        let what =
-            Contained { program: &self.program, args: &[], env: &self.env, dir: &request.dir, limits: self.limits };
+        let what = Contained { program: &self.program, args: &[], env: &self.env, dir, limits: self.limits };
         let mut child = ContainedChild::start(&what)
             .map_err(|error| unavailable(format!("cannot start {}: {error}", self.program.display())))?;
         // A process that died at once shows that below, with what it said.
         let _ = child.write(&line).await;
-        let length = Duration::from_secs_f64(request.timeline.seconds() * self.patience.times_its_length);
+        let length = Duration::from_secs_f64(seconds * self.patience.times_its_length);
         let deadline = Instant::now() + self.patience.least + length;
         let heard = self.listen(&mut child, sink, cancel, deadline).await;
         let lost = |error: std::io::Error| {
@@ -157,8 +219,8 @@ impl MediaProcess {
             match serde_json::from_str(&line) {
                 Ok(RenderLine::Progress(progress)) => sink.progress(progress),
                 Ok(RenderLine::Log { level, message }) => sink.log(&level, &message),
-                Ok(RenderLine::Done(rendered)) => return Heard::Last(Ok(rendered)),
                 Ok(RenderLine::Error(error)) => return Heard::Last(Err(error)),
+                Ok(last) => return Heard::Last(Ok(last)),
                 Err(error) => return Heard::Gibberish(format!("the render process speaks another protocol: {error}")),
             }
         }
@@ -178,9 +240,9 @@ fn crashed(ended: &Ended) -> RenderError {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Mutex};
+    use std::{fs, os::unix::fs::PermissionsExt, sync::Mutex};
 
-    use jobs_core::port::video::{RenderProgress, Timeline};
+    use jobs_core::port::video::{Film, RenderProgress};
     use jobs_kinds::video_generate::{Briefing, expand};
 
     use super::*;
@@ -200,11 +262,11 @@ mod tests {
         }
     }
 
-    fn timeline() -> Timeline {
+    fn film() -> Film {
         let briefing = serde_json::json!({
             "title": "A film", "description": "Of one sentence.", "duration": 15, "style": "bold", "tone": "calm"
         });
-        expand(&serde_json::from_value::<Briefing>(briefing).expect("a briefing")).timeline
+        expand(&serde_json::from_value::<Briefing>(briefing).expect("a briefing")).film
     }
 
     /// An engine that is this script, which is how every way to fail can be had.
@@ -220,7 +282,7 @@ mod tests {
     }
 
     async fn failure(engine: &MediaProcess, dir: &Path, cancel: CancellationToken, sink: &Heard) -> RenderError {
-        let request = RenderRequest { timeline: timeline(), dir: dir.to_owned() };
+        let request = RenderRequest { film: film(), dir: dir.to_owned() };
         engine.render(request, sink, cancel).await.expect_err("no film")
     }
 
@@ -236,7 +298,7 @@ mod tests {
         assert_eq!((error.code, error.retryable), (RenderFault::RenderCrashed, true));
         assert!(error.message.contains("SIGSEGV") && error.message.contains("bad macroblock"), "{error}");
         assert_eq!(*heard.0.lock().expect("not poisoned"), ["frame 1"]);
-        assert!(!dir.path().join(VIDEO_FILE).exists());
+        assert!(!dir.path().join("video.mp4").exists());
     }
 
     #[tokio::test]

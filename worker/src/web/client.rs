@@ -42,7 +42,7 @@ const ALONE_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// Fetches from foreign hosts.
 pub(crate) struct WebClient {
-    pub(super) outbound: Outbound,
+    pub(crate) outbound: Outbound,
     pub(super) doors: Doors,
     pub(super) queue: Queue,
     secrets: Secrets,

@@ -1,7 +1,7 @@
-//! From a briefing to a timeline: pure, and the same every time.
+//! From a briefing to a film: pure, and the same every time.
 
 use jobs_core::port::video::{
-    Cue, Mood, Scene, Soundtrack, ThumbnailSpec, Timeline, Transition, TransitionKind, VideoSpec,
+    Cue, Film, Format, Mood, Music, Scene, Sound, ThumbnailSpec, Transition, TransitionKind, Tune, VideoSpec,
 };
 
 use super::{
@@ -12,11 +12,11 @@ use super::{
     prose::{self, Passage, width},
 };
 
-/// A timeline, and what the briefing asked for and does not get.
+/// A film, and what the briefing asked for and does not get.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The film.
-    pub timeline: Timeline,
+    pub film: Film,
     /// For the person who asked.
     pub warnings: Vec<String>,
 }
@@ -32,8 +32,13 @@ const THUMBNAIL_WIDTH_PX: u32 = 640;
 /// The film that `briefing` describes.
 pub fn expand(briefing: &Briefing) -> Plan {
     let output = briefing.output;
-    let spec =
-        VideoSpec { width_px: output.width, height_px: output.height, fps: output.fps, quality: output.quality.into() };
+    let spec = VideoSpec {
+        width_px: output.width,
+        height_px: output.height,
+        fps: output.fps,
+        quality: output.quality.into(),
+        format: Format::Mp4,
+    };
     let fps = f64::from(output.fps);
     let seed = briefing.seed();
     let total = (briefing.duration * fps).round() as u32;
@@ -80,24 +85,30 @@ pub fn expand(briefing: &Briefing) -> Plan {
         }
         start += frames;
     }
-    let timeline = Timeline {
+    let film = Film {
         title,
         output: spec,
         scenes,
         overlays: look::overlays(briefing.style, place, seed),
         caption_style: look::captions(briefing.style, place, seed),
         captions,
-        soundtrack: Soundtrack {
-            mood: mood(briefing.tone),
-            seed,
+        sound: Sound {
+            music: Some(Music {
+                tune: Tune::Made { mood: mood(briefing.tone), seed },
+                gain: 1.0,
+                ducked: 1.0,
+                fade_in_ms: 300,
+                fade_out_ms: (closing_s * 800.0) as u32,
+            }),
+            clips: Vec::new(),
             loudness_lufs: LOUDNESS_LUFS,
-            fade_in_ms: 300,
-            fade_out_ms: (closing_s * 800.0) as u32,
         },
+        sources: Vec::new(),
+        fonts: Vec::new(),
         // When the opening title stands.
         thumbnail: ThumbnailSpec { frame: opening * 7 / 10, width_px: THUMBNAIL_WIDTH_PX },
     };
-    Plan { timeline, warnings }
+    Plan { film, warnings }
 }
 
 /// What there is time to read: paragraphs' first sentences first, then the others in order.
@@ -237,23 +248,23 @@ mod tests {
     #[test]
     fn frames_add_up_to_the_asked_length() {
         for briefing in briefings() {
-            let timeline = expand(&briefing).timeline;
+            let film = expand(&briefing).film;
             let asked = (briefing.duration * f64::from(briefing.output.fps)).round() as u32;
-            assert_eq!(timeline.frames(), asked);
-            assert!(timeline.scenes.iter().all(|scene| scene.frames > 0));
-            assert!(timeline.thumbnail.frame < asked);
+            assert_eq!(film.frames(), asked);
+            assert!(film.scenes.iter().all(|scene| scene.frames > 0));
+            assert!(film.thumbnail.frame < asked);
         }
     }
 
     #[test]
     fn captions_are_in_order_short_and_within_the_film() {
         for briefing in briefings() {
-            let timeline = expand(&briefing).timeline;
+            let film = expand(&briefing).film;
             let line = Limits::of(briefing.output.width, briefing.output.height).line;
-            assert!(!timeline.captions.is_empty());
-            assert!(timeline.captions.windows(2).all(|pair| pair[0].end_frame <= pair[1].start_frame));
-            assert!(timeline.captions.iter().all(|cue| cue.end_frame <= timeline.frames()));
-            for cue in &timeline.captions {
+            assert!(!film.captions.is_empty());
+            assert!(film.captions.windows(2).all(|pair| pair[0].end_frame <= pair[1].start_frame));
+            assert!(film.captions.iter().all(|cue| cue.end_frame <= film.frames()));
+            for cue in &film.captions {
                 assert!(
                     cue.lines.len() <= 2 && cue.text().lines().all(|shown| width(shown) <= line),
                     "{:?}",
@@ -266,7 +277,7 @@ mod tests {
     #[test]
     fn transitions_are_shorter_than_their_scenes() {
         for briefing in briefings() {
-            for scene in expand(&briefing).timeline.scenes {
+            for scene in expand(&briefing).film.scenes {
                 assert!(scene.transition.is_none_or(|transition| transition.frames * 2 < scene.frames));
             }
         }
@@ -287,7 +298,7 @@ mod tests {
     #[test]
     fn every_style_has_a_look_of_its_own() {
         let looks: Vec<_> =
-            Style::ALL.into_iter().map(|style| expand(&Briefing { style, ..Briefing::example() }).timeline).collect();
+            Style::ALL.into_iter().map(|style| expand(&Briefing { style, ..Briefing::example() }).film).collect();
         for (index, one) in looks.iter().enumerate() {
             assert!(looks[..index].iter().all(|other| other.caption_style != one.caption_style));
             assert!(looks[..index].iter().all(|other| other.scenes[1].background != one.scenes[1].background));
@@ -305,15 +316,15 @@ mod tests {
     #[test]
     fn a_short_text_in_a_long_film_still_changes_its_picture() {
         let briefing = Briefing { description: "Just ten letters.".to_owned(), duration: 180.0, ..Briefing::example() };
-        let timeline = expand(&briefing).timeline;
-        let longest = timeline.scenes.iter().map(|scene| scene.frames).max().unwrap_or_default();
+        let film = expand(&briefing).film;
+        let longest = film.scenes.iter().map(|scene| scene.frames).max().unwrap_or_default();
         assert!(f64::from(longest) / 30.0 <= LONGEST_SCENE_SECONDS, "{longest} frames");
     }
 
     #[test]
     fn a_timeline_reads_back_as_it_is_written() {
-        let timeline = expand(&Briefing::example()).timeline;
-        let json = serde_json::to_string(&timeline).expect("json");
-        assert_eq!(serde_json::from_str::<Timeline>(&json).expect("a timeline"), timeline);
+        let film = expand(&Briefing::example()).film;
+        let json = serde_json::to_string(&film).expect("json");
+        assert_eq!(serde_json::from_str::<Film>(&json).expect("a film"), film);
     }
 }

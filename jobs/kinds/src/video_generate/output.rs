@@ -1,10 +1,8 @@
 //! What a finished film is, for whoever asked for it.
 
-use jobs_core::port::video::{CAPTIONS_FILE, Rendered, THUMBNAIL_FILE, VIDEO_FILE};
+use jobs_core::port::video::{CAPTIONS_FILE, Format, Rendered, THUMBNAIL_FILE, WEB_CAPTIONS_FILE};
 use schemars::JsonSchema;
 use serde::Serialize;
-
-use super::Briefing;
 
 /// A finished film. Its files are artifacts of the task, by the names given here.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -33,7 +31,7 @@ pub struct Output {
 pub struct Video {
     /// The artifact.
     pub name: String,
-    /// `mp4`.
+    /// `mp4`, `webm` or `gif`.
     pub format: String,
     /// Pixels.
     pub width: u32,
@@ -45,12 +43,14 @@ pub struct Video {
     pub frames: u64,
     /// Its length.
     pub duration_ms: u64,
-    /// `h264`.
+    /// `h264`, for instance.
     pub video_codec: String,
-    /// `aac`.
-    pub audio_codec: String,
-    /// Integrated loudness by EBU R 128, in LUFS.
-    pub loudness_lufs: f32,
+    /// `aac`, for instance; absent where the format has no sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_codec: Option<String>,
+    /// Integrated loudness by EBU R 128, in LUFS; absent when nothing is heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loudness_lufs: Option<f32>,
     /// Of the file.
     pub size_bytes: u64,
 }
@@ -75,9 +75,11 @@ pub struct Thumbnail {
 pub struct Captions {
     /// The artifact, a SubRip file.
     pub name: String,
+    /// The same as WebVTT, for players of the web.
+    pub web_name: String,
     /// How many there are.
     pub cues: u32,
-    /// Their language, when the briefing says it.
+    /// Their language, when the input says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
 }
@@ -93,6 +95,12 @@ pub struct Stats {
     pub peak_rss_bytes: Option<u64>,
     /// Frames drawn and encoded per second.
     pub render_fps: f32,
+    /// Until the first picture: fonts, layout, sound.
+    pub prepare_ms: u64,
+    /// For pictures, drawn and encoded.
+    pub pictures_ms: u64,
+    /// The families of the letters in the picture.
+    pub fonts: Vec<String>,
 }
 
 /// An amount of money.
@@ -106,13 +114,19 @@ pub struct Cost {
 }
 
 impl Output {
-    pub(super) fn new(briefing: &Briefing, scenes: usize, rendered: Rendered, mut warnings: Vec<String>) -> Self {
+    pub(super) fn new(
+        language: Option<String>,
+        format: Format,
+        scenes: usize,
+        rendered: Rendered,
+        mut warnings: Vec<String>,
+    ) -> Self {
         let Rendered { video, thumbnail, caption_cues, stats, warnings: more } = rendered;
         warnings.extend(more);
         Self {
             video: Video {
-                name: VIDEO_FILE.to_owned(),
-                format: "mp4".to_owned(),
+                name: format.file().to_owned(),
+                format: format.name().to_owned(),
                 width: video.width_px,
                 height: video.height_px,
                 fps: video.fps,
@@ -131,12 +145,20 @@ impl Output {
             },
             captions: Captions {
                 name: CAPTIONS_FILE.to_owned(),
+                web_name: WEB_CAPTIONS_FILE.to_owned(),
                 cues: caption_cues,
-                language: briefing.language.clone(),
+                language,
             },
             scenes,
             generation_time_ms: stats.wall_ms,
-            stats: Stats { cpu_ms: stats.cpu_ms, peak_rss_bytes: stats.peak_rss_bytes, render_fps: stats.render_fps },
+            stats: Stats {
+                cpu_ms: stats.cpu_ms,
+                peak_rss_bytes: stats.peak_rss_bytes,
+                render_fps: stats.render_fps,
+                prepare_ms: stats.prepare_ms,
+                pictures_ms: stats.pictures_ms,
+                fonts: stats.fonts,
+            },
             // It is made on the operator's own machine: nobody is paid for it.
             cost: Cost { amount: "0.00".to_owned(), currency: "USD".to_owned() },
             warnings,

@@ -42,10 +42,12 @@ pub(super) fn words(text: &str) -> Vec<String> {
     const LONGEST: usize = 20;
     let mut words = Vec::new();
     for token in text.split_whitespace() {
-        let limit = if token.chars().any(is_wide) { 8 } else { LONGEST };
+        let limit = if token.chars().any(is_wide) { 14 } else { LONGEST };
         let mut piece = String::new();
         for letter in token.chars() {
-            if width(&piece) + width(letter.encode_utf8(&mut [0; 4])) > limit && !is_joined(letter) {
+            let is_full = width(&piece) + width(letter.encode_utf8(&mut [0; 4])) > limit;
+            let is_new = piece.chars().next_back().is_some_and(|before| starts_phrase(before, letter));
+            if (is_full || is_new) && !piece.is_empty() && !is_joined(letter) {
                 words.push(std::mem::take(&mut piece));
             }
             piece.push(letter);
@@ -57,6 +59,18 @@ pub(super) fn words(text: &str) -> Vec<String> {
         last.truncate(last.trim_end().len());
     }
     words
+}
+
+/// Whether a reader of Japanese takes a breath between two letters: particles and endings are hiragana, and what follows them in
+/// another script is the next phrase.
+fn starts_phrase(before: char, letter: char) -> bool {
+    let is_hiragana = |letter: char| ('\u{3041}'..='\u{309f}').contains(&letter);
+    let is_mark = matches!(before, '。' | '、' | '，' | '！' | '？');
+    is_mark
+        || (is_hiragana(before)
+            && is_wide(letter)
+            && !is_hiragana(letter)
+            && !('\u{3000}'..='\u{303f}').contains(&letter))
 }
 
 /// Marks that belong to the letter before them.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::{MediaBox, Motion};
+
 /// What fills the picture of a scene.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -120,12 +122,26 @@ pub struct Element {
     /// How it moves from then on.
     #[serde(default)]
     pub drift: Drift,
+    /// The first frame on which it is gone; none when it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_frame: Option<u32>,
+    /// What changes of it, besides.
+    #[serde(default, skip_serializing_if = "Motion::is_still")]
+    pub motion: Motion,
 }
 
 impl Element {
     /// `shape`, there from the start and still.
     pub fn still(shape: Shape) -> Self {
-        Self { shape, start_frame: 0, enter: Enter::Cut, enter_frames: 0, drift: Drift::Still }
+        Self {
+            shape,
+            start_frame: 0,
+            enter: Enter::Cut,
+            enter_frames: 0,
+            drift: Drift::Still,
+            end_frame: None,
+            motion: Motion::default(),
+        }
     }
 
     /// The same, coming from `start_frame` on for `frames`.
@@ -160,6 +176,25 @@ pub enum Shape {
         /// Filled with.
         color: Color,
     },
+    /// A rectangle of two colours, perhaps with round corners.
+    Gradient {
+        /// Top left corner.
+        at: Point,
+        /// To the right.
+        width_u: f32,
+        /// Downwards.
+        height_u: f32,
+        /// Of the corners.
+        radius_u: f32,
+        /// Where it starts.
+        from: Color,
+        /// Where it ends.
+        to: Color,
+        /// 0 is left to right, 90 top to bottom.
+        angle_deg: f32,
+    },
+    /// A picture or a film of a source.
+    Media(MediaBox),
     /// An ellipse.
     Ellipse {
         /// Its middle.
@@ -215,6 +250,9 @@ pub struct TextBox {
     pub max_lines: u32,
     /// The design of the letters.
     pub family: Family,
+    /// The name of a family of the film's own fonts, instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typeface: Option<String>,
     /// 100 (thin) to 900 (black).
     pub weight: u16,
     /// Of the letters.
@@ -231,6 +269,34 @@ pub struct TextBox {
     /// A soft shadow below, as opacity from 0 to 1.
     #[serde(default)]
     pub shadow: f32,
+    /// What they stand on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plate: Option<Plate>,
+    /// The outline of the letters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outline: Option<Outline>,
+}
+
+/// What words stand on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plate {
+    /// Filled with.
+    pub color: Color,
+    /// From the words to its edge.
+    pub padding_u: f32,
+    /// Of its corners.
+    pub radius_u: f32,
+}
+
+/// The outline of letters.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outline {
+    /// Drawn with.
+    pub color: Color,
+    /// How wide.
+    pub width_u: f32,
 }
 
 /// The design of letters.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SourceFacts;
+
 /// How far a render is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RenderProgress {
@@ -52,7 +54,7 @@ impl RenderPhase {
 /// A finished film, as read back from its file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rendered {
-    /// The film, in [`VIDEO_FILE`](super::VIDEO_FILE).
+    /// The film, in [`Format::file`](super::Format::file).
     pub video: VideoFacts,
     /// The still picture, in [`THUMBNAIL_FILE`](super::THUMBNAIL_FILE).
     pub thumbnail: ThumbnailFacts,
@@ -80,10 +82,12 @@ pub struct VideoFacts {
     pub duration_ms: u64,
     /// `h264`, for instance.
     pub video_codec: String,
-    /// `aac`, for instance.
-    pub audio_codec: String,
-    /// Integrated loudness of the soundtrack, in LUFS.
-    pub loudness_lufs: f32,
+    /// `aac`, for instance; none where the format has no sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_codec: Option<String>,
+    /// Integrated loudness of the soundtrack, in LUFS; none when nothing is heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loudness_lufs: Option<f32>,
     /// Of the file.
     pub size_bytes: u64,
 }
@@ -111,6 +115,15 @@ pub struct RenderStats {
     pub peak_rss_bytes: Option<u64>,
     /// Frames drawn and encoded per second.
     pub render_fps: f32,
+    /// Of this, until the first picture: fonts, layout, sound.
+    #[serde(default)]
+    pub prepare_ms: u64,
+    /// Of this, for pictures.
+    #[serde(default)]
+    pub pictures_ms: u64,
+    /// The families of the letters that were drawn.
+    #[serde(default)]
+    pub fonts: Vec<String>,
 }
 
 /// Why there is no film.
@@ -170,8 +183,10 @@ pub enum RenderFault {
     DiskLimit,
     /// There is no room left where it writes.
     DiskFull,
-    /// The timeline says something that cannot be drawn.
+    /// The film says something that cannot be drawn.
     TimelineInvalid,
+    /// A source is broken, of no kind that is known, or larger than may be.
+    AssetInvalid,
 }
 
 impl RenderFault {
@@ -191,16 +206,20 @@ impl RenderFault {
             Self::DiskLimit => "disk_limit",
             Self::DiskFull => "disk_full",
             Self::TimelineInvalid => "timeline_invalid",
+            Self::AssetInvalid => "asset_invalid",
         }
     }
 
     /// Whether another attempt, perhaps on another worker, may well succeed. The limits of an attempt are the same for the next one.
     pub fn retryable(self) -> bool {
-        !matches!(self, Self::RenderCancelled | Self::TimelineInvalid | Self::MemoryLimit | Self::DiskLimit)
+        !matches!(
+            self,
+            Self::RenderCancelled | Self::TimelineInvalid | Self::AssetInvalid | Self::MemoryLimit | Self::DiskLimit
+        )
     }
 }
 
-/// One line that a render process writes: any number of `progress` and `log`, then one `done` or `error`.
+/// One line that a render process writes: any number of `progress` and `log`, then one of the others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RenderLine {
@@ -215,6 +234,10 @@ pub enum RenderLine {
     },
     /// The film is there.
     Done(Rendered),
+    /// The sheet is there.
+    Drawn,
+    /// What is in the sources.
+    Facts(Vec<SourceFacts>),
     /// There will be none.
     Error(RenderError),
 }

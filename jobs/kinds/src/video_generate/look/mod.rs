@@ -182,6 +182,9 @@ fn display(text: &str, at: Point, width_u: f32, size_u: f32, weight: u16, color:
         line_height: 1.1,
         tracking: -0.015,
         shadow: 0.0,
+        typeface: None,
+        plate: None,
+        outline: None,
     }
 }
 
@@ -201,6 +204,9 @@ fn label(text: &str, at: Point, align: Align, color: Color) -> TextBox {
         line_height: 1.2,
         tracking: 0.02,
         shadow: 0.0,
+        typeface: None,
+        plate: None,
+        outline: None,
     }
 }
 

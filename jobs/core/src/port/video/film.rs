@@ -2,16 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Background, Color, Element, Point};
+use super::{Background, Color, Element, Point, Sound, Source};
 
 /// A film: scenes one after the other, what lies over all of them, captions and sound.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Timeline {
+pub struct Film {
     /// The title in the metadata of the file.
     pub title: String,
     /// Size, rate and quality of the picture.
     pub output: VideoSpec,
+    /// The files that it is made with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
+    /// Fonts of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fonts: Vec<Source>,
     /// The scenes in their order; their frames add up to the film's.
     pub scenes: Vec<Scene>,
     /// Drawn over every scene and its transition, below the captions. Their times are the film's.
@@ -23,12 +29,12 @@ pub struct Timeline {
     #[serde(default)]
     pub captions: Vec<Cue>,
     /// What is heard.
-    pub soundtrack: Soundtrack,
+    pub sound: Sound,
     /// The still picture that stands for the film.
     pub thumbnail: ThumbnailSpec,
 }
 
-impl Timeline {
+impl Film {
     /// The length of the film in frames.
     pub fn frames(&self) -> u32 {
         self.scenes.iter().map(|scene| scene.frames).sum()
@@ -52,6 +58,57 @@ pub struct VideoSpec {
     pub fps: u32,
     /// How much time the encoder may take for how good a picture.
     pub quality: Quality,
+    /// What kind of file it becomes.
+    #[serde(default)]
+    pub format: Format,
+}
+
+/// What kind of file a film becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// H.264 and AAC in MP4: plays everywhere.
+    #[default]
+    Mp4,
+    /// VP9 and Opus in WebM.
+    Webm,
+    /// Pictures alone, in few colours.
+    Gif,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Mp4, Self::Webm, Self::Gif];
+
+    /// Its name, which is also how its files end.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mp4 => "mp4",
+            Self::Webm => "webm",
+            Self::Gif => "gif",
+        }
+    }
+
+    /// The name of the film in the directory of a render.
+    #[must_use]
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Mp4 => "video.mp4",
+            Self::Webm => "video.webm",
+            Self::Gif => "video.gif",
+        }
+    }
+
+    /// Its media type (RFC 6838).
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Mp4 => "video/mp4",
+            Self::Webm => "video/webm",
+            Self::Gif => "image/gif",
+        }
+    }
 }
 
 /// How much time the encoder may take for how good a picture.
@@ -165,38 +222,6 @@ pub struct CaptionStyle {
     pub background: Color,
     /// Of the corners of the background.
     pub radius_u: f32,
-}
-
-/// Music made by the engine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Soundtrack {
-    /// What it sounds like.
-    pub mood: Mood,
-    /// Chooses key and variation.
-    pub seed: u64,
-    /// Integrated loudness by EBU R 128, in LUFS.
-    pub loudness_lufs: f32,
-    /// At the start.
-    pub fade_in_ms: u32,
-    /// At the end.
-    pub fade_out_ms: u32,
-}
-
-/// What music sounds like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mood {
-    /// Steady and bright, in the background.
-    Confident,
-    /// Plucked and warm.
-    Warm,
-    /// Fast, with a beat.
-    Driving,
-    /// Slow and soft.
-    Still,
-    /// Minor and wide, with a slow pulse.
-    Tense,
 }
 
 /// Which picture stands for the film.

@@ -9,6 +9,7 @@ mod role;
 mod settings;
 mod supervise;
 mod up;
+mod video;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,9 @@ enum Command {
     /// Prices: the last ones, their history, who is cheapest, and how they are read
     #[command(subcommand)]
     Prices(prices::Prices),
+    /// Check, preview and render videos here, without a server
+    #[command(subcommand)]
+    Video(video::Video),
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -86,6 +90,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Scheduler => Box::pin(role::scheduler()).await,
             Command::Migrate => Box::pin(role::migrate()).await,
             Command::Prices(prices) => Box::pin(prices.run()).await,
+            Command::Video(video) => Box::pin(video.run()).await,
             Command::Doctor(doctor) => Box::pin(doctor.run()).await,
             Command::Client(command) => Box::pin(client::run(command)).await,
             Command::Config(show) => show.run(),

@@ -28,6 +28,10 @@ pub(super) fn fields(schema: &Value) -> Vec<Field> {
 fn collect(root: &Value, schema: &Value, prefix: &str, depth: usize, fields: &mut Vec<Field>) {
     let schema = resolve(root, schema);
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        // One of two forms: what most ask for first.
+        for form in ["else", "then"].iter().filter_map(|form| schema.get(form)) {
+            collect(root, form, prefix, depth, fields);
+        }
         return;
     };
     let required = schema.get("required").and_then(Value::as_array);

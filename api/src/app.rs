@@ -22,6 +22,7 @@ use crate::{
     rate::{Limiter, Policies, Proxies},
     sign::Signer,
     submitter::Submitter,
+    webhooks::Receivers,
     ws::{Sockets, Topics},
 };
 
@@ -64,6 +65,8 @@ pub(crate) struct App {
     pub(crate) courier: Courier,
     /// What a submission looks like, its input aside.
     pub(crate) envelope: Schema,
+    /// What is said of receivers of webhooks before they are stored.
+    pub(crate) receivers: Receivers,
     /// Counts what is limited.
     pub(crate) limiter: Limiter,
     /// How often somebody may ask.
@@ -122,6 +125,7 @@ impl App {
             openapi: serde_json::to_vec(&crate::openapi::document(&registry)).expect("JSON").into(),
             registry,
             envelope: Schema::of::<crate::tasks::submission::CreateTask>(),
+            receivers: Receivers::of_the_internet(),
             limiter: Limiter::new(queue.clone()),
             policies: Policies::default(),
             proxies: Proxies::default(),

@@ -49,6 +49,7 @@ mod system;
 mod tasks;
 mod videos;
 mod view;
+mod webhooks;
 mod ws;
 
 use jobs_view::{clock, sign};

@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::request::Parts,
 };
-use jobs_core::{KeyId, ProjectUid, ScheduleId, TaskId};
+use jobs_core::{DeliveryId, KeyId, ProjectUid, ScheduleId, TaskId, WebhookId};
 
 use crate::problem::{Code, Problem};
 
@@ -64,6 +64,35 @@ impl<S: Send + Sync> FromRequestParts<S> for ProjectPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = word(parts, state, &["id"]).await?;
         text.parse().map(Self).map_err(|_| Problem::no_project(&text))
+    }
+}
+
+/// The webhook that the path names.
+pub(crate) struct WebhookPath(pub(crate) WebhookId);
+
+impl<S: Send + Sync> FromRequestParts<S> for WebhookPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = word(parts, state, &["id"]).await?;
+        text.parse().map(Self).map_err(|_| Problem::no_webhook(&text))
+    }
+}
+
+/// The delivery that the path names, with its webhook.
+pub(crate) struct DeliveryPath {
+    pub(crate) webhook: WebhookId,
+    pub(crate) delivery: DeliveryId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let WebhookPath(webhook) = WebhookPath::from_request_parts(parts, state).await?;
+        let text = word(parts, state, &["delivery_id"]).await?;
+        let delivery = text.parse().map_err(|_| Problem::no_delivery(&text))?;
+        Ok(Self { webhook, delivery })
     }
 }
 

@@ -86,6 +86,10 @@ codes! {
     ProjectNotFound: NOT_FOUND, "project_not_found", "There is no such project";
     /// No schedule of the project has this id.
     ScheduleNotFound: NOT_FOUND, "schedule_not_found", "There is no such schedule";
+    /// No webhook of the project has this id.
+    WebhookNotFound: NOT_FOUND, "webhook_not_found", "There is no such webhook";
+    /// The webhook has no delivery of this id; those that are old are kept no longer.
+    DeliveryNotFound: NOT_FOUND, "delivery_not_found", "There is no such delivery";
     /// No problem has this code.
     ProblemNotFound: NOT_FOUND, "problem_not_found", "There is no such problem";
     /// The address exists, the method does not; the Allow header has those that do.
@@ -100,6 +104,10 @@ codes! {
     KeyEnded: CONFLICT, "key_ended", "The key has ended";
     /// Without this key nobody could operate the installation any more. Make another one with the scope operator first.
     LastOperatorKey: CONFLICT, "last_operator_key", "The last operator's key stays";
+    /// Nothing is sent to a webhook that is disabled. Enable it first: PATCH it with `enabled`.
+    WebhookDisabled: CONFLICT, "webhook_disabled", "The webhook is disabled";
+    /// The project has as many webhooks as it may have. Remove one that nobody needs.
+    TooManyWebhooks: CONFLICT, "too_many_webhooks", "There are too many webhooks";
     /// Another project has this name.
     ProjectExists: CONFLICT, "project_exists", "There is such a project";
     /// Another schedule of the project has this name.
@@ -197,6 +205,16 @@ impl Problem {
     /// There is no project of this name.
     pub(crate) fn no_project(id: &str) -> Self {
         Self::new(Code::ProjectNotFound, format!("there is no project `{}`", id.escape_debug()))
+    }
+
+    /// There is no webhook of this name.
+    pub(crate) fn no_webhook(id: &str) -> Self {
+        Self::new(Code::WebhookNotFound, format!("there is no webhook `{}`", id.escape_debug()))
+    }
+
+    /// There is no delivery of this name.
+    pub(crate) fn no_delivery(id: &str) -> Self {
+        Self::new(Code::DeliveryNotFound, format!("there is no delivery `{}`", id.escape_debug()))
     }
 
     /// A mistake of ours. It is logged here, once, and the client learns nothing of it.

@@ -6,7 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     accept::json_only, app::Shared, cors, docs, integrity, keys, kinds, metrics, openapi, prices, problems, projects,
-    providers, queues, request, schedules, stats, system, tasks, videos, ws,
+    providers, queues, request, schedules, stats, system, tasks, videos, webhooks, ws,
 };
 
 /// Where everything lies.
@@ -48,6 +48,16 @@ fn routes() -> (Router<Shared>, OpenApi) {
         .routes(routes!(schedules::runs::runs))
         .routes(routes!(problems::list))
         .routes(routes!(problems::get))
+        .routes(routes!(webhooks::create::create, webhooks::list::list))
+        .routes(routes!(webhooks::get::get, webhooks::update::update, webhooks::delete::delete))
+        .routes(routes!(webhooks::rotate::rotate))
+        .routes(routes!(webhooks::test::test))
+        .routes(routes!(webhooks::stats::stats))
+        .routes(routes!(webhooks::recover::recover))
+        .routes(routes!(webhooks::deliveries::list))
+        .routes(routes!(webhooks::deliveries::get))
+        .routes(routes!(webhooks::redeliver::redeliver))
+        .routes(routes!(webhooks::deliveries::of_task))
         .routes(routes!(videos::generate::generate))
         .routes(routes!(videos::status::status))
         .routes(routes!(videos::list::list))

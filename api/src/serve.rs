@@ -8,6 +8,7 @@ use jobs_core::schema::Schema;
 use jobs_queue::{Hub, Queue};
 use jobs_runtime::{Config, ServerSecret, Shutdown, config::configured};
 use jobs_store::{Store, StoreConfig};
+use jobs_webhooks::SEALED_FOR;
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
     sign::Signer,
     submitter::Submitter,
     tasks::submission::CreateTask,
+    webhooks::Receivers,
     ws::{Sockets, Topics},
 };
 
@@ -72,7 +74,7 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
     let document = openapi::document(&registry);
     let openapi = serde_json::to_vec(&document).context("write the OpenAPI document")?;
     let gates = Gates::read(&document);
-    let (access, signer) = if config.no_auth {
+    let (access, signer, secret) = if config.no_auth {
         let address = listener.local_addr().context("read the address of the socket")?;
         ensure!(
             address.ip().to_canonical().is_loopback(),
@@ -81,13 +83,14 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
         tracing::warn!("everybody on this machine may do everything: the API asks for no key");
         let secret = ServerSecret::of(&config)?.unwrap_or_else(ServerSecret::random);
         let signer = Signer::of(&secret);
-        (Access::open(gates, secret), signer)
+        (Access::open(gates, secret.clone()), signer, secret)
     } else {
         let secret = ServerSecret::of(&config)?.context(NO_SECRET)?;
         let known = KnownKeys::start(store.clone(), shutdown.hard.clone());
         let signer = Signer::of(&secret);
-        (Access::with_keys(gates, secret, known, config.admin_key.as_ref()), signer)
+        (Access::with_keys(gates, secret.clone(), known, config.admin_key.as_ref()), signer, secret)
     };
+    let receivers = Receivers::new(jobs_webhooks::outbound(&config.outbound)?, secret.derive(SEALED_FOR));
     let hub = Hub::start(&queue, shutdown.hard.clone());
     let (courier, told) = Courier::start(queue.clone(), hub.clone());
     let submitter = Submitter::start(store.clone(), queue.clone(), courier.clone());
@@ -108,6 +111,7 @@ pub async fn serve_on(listener: TcpListener, config: Config, shutdown: Shutdown)
         submitter,
         courier,
         envelope: Schema::of::<CreateTask>(),
+        receivers,
         limiter: Limiter::new(queue.clone()),
         policies: Policies::new(&config.api.rate_limits),
         proxies: Proxies::new(&config.api.trusted_proxies),

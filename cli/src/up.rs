@@ -48,7 +48,14 @@ pub(crate) struct Up {
     /// Ask nobody for an API key; on a loopback address only
     #[arg(long)]
     no_auth: bool,
+
+    /// Let webhooks reach receivers on this machine; without, private addresses are refused
+    #[arg(long)]
+    local_webhooks: bool,
 }
+
+/// The addresses of this machine that are no others' business.
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1"];
 
 impl Up {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
@@ -57,6 +64,9 @@ impl Up {
                 config.api.bind = bind;
             }
             config.no_auth |= self.no_auth;
+            if self.local_webhooks {
+                config.outbound.allow.extend(LOOPBACK.map(str::to_owned));
+            }
             Ok(())
         })?;
         let address = free_address(&config.api.bind)?;
@@ -72,10 +82,11 @@ impl Up {
         let (database_url, redis_url) = addresses(&config)?;
         jobs_store::migrate(&database_url).await.context("bring the database up to date")?;
 
+        // Also without keys: the secrets of webhooks are kept under it.
+        let secret = ServerSecret::of_or_new(&config)?;
         let key = if config.no_auth {
             KeyNews::NotAsked
         } else {
-            let secret = ServerSecret::of_or_new(&config)?;
             direct::first_key(&config, &database_url, &secret)
                 .await
                 .context("make the first API key")?
@@ -203,6 +214,7 @@ fn wards_of(config: &Config, workers: u16, record: &Record) -> Vec<Ward> {
         ("LONGSHORE_DATABASE_URL".to_owned(), record.database_url.clone()),
         ("LONGSHORE_REDIS_URL".to_owned(), record.redis_url.clone()),
         ("LONGSHORE_API_BIND".to_owned(), config.api.bind.clone()),
+        ("LONGSHORE_OUTBOUND_ALLOW".to_owned(), config.outbound.allow.join(",")),
     ];
     let ward = |name: &str, place: u16| {
         let mut environment = environment.clone();
@@ -210,6 +222,9 @@ fn wards_of(config: &Config, workers: u16, record: &Record) -> Vec<Ward> {
         Ward { name: name.to_owned(), arguments: vec![name.to_owned()], environment }
     };
     let mut wards = vec![ward("api", 0), ward("scheduler", 1)];
+    // The addresses in what webhooks say: nobody asks for those, so no request tells where clients reach the API.
+    let public_url = config.api.public_url.clone().unwrap_or_else(|| record.api_url.clone());
+    wards[1].environment.push(("LONGSHORE_API_PUBLIC_URL".to_owned(), public_url));
     for number in 1..=workers {
         let mut ward = ward("worker", number.saturating_add(1));
         if workers > 1 {

@@ -11,6 +11,7 @@ use jobs_core::{Defect, State, TaskId, Ticket};
 use jobs_queue::{Queue, Taken};
 use jobs_runtime::config::RetentionConfig;
 use jobs_store::{Leadership, Pulse, Store, StoreError};
+use jobs_webhooks::FanOut;
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -26,6 +27,9 @@ pub(crate) struct Leader {
     pub(crate) artifacts: Artifacts,
     pub(crate) planner: Arc<fire::Planner>,
     pub(crate) retention: RetentionConfig,
+    /// How long the log of webhooks is kept.
+    pub(crate) deliveries_kept: Duration,
+    pub(crate) fan_out: FanOut,
     pub(crate) lease: Duration,
     pub(crate) tick: Duration,
 }
@@ -44,6 +48,7 @@ impl Leader {
             error = settle::run(self, seen.clone()) => error,
             error = fire::run(self, seen.clone()) => error,
             error = dispatch::run(self, seen.clone()) => error,
+            error = self.fan_out.run(seen.clone()) => error,
             never = retain::run(self) => match never {},
             error = leftovers::run(self, seen) => error,
         };

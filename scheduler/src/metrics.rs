@@ -43,6 +43,7 @@ pub(crate) fn page(store: &Store) -> Page {
     process(&mut page, env!("CARGO_PKG_VERSION"), "scheduler");
     store.expose(&mut page);
     jobs_queue::expose(&mut page);
+    jobs_webhooks::expose(&mut page);
     page.gauge("longshore_scheduler_leading", "1 while this scheduler leads; of all of them one does.", &LEADING);
     for (name, help, counter) in [
         ("longshore_workers_lost_total", "Workers whose lease ended without a goodbye.", &WORKERS_LOST),

@@ -4,6 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use jobs_core::{State, TaskId};
 use jobs_store::StoreError;
+use jobs_view::clock::now;
 use tracing::{info, warn};
 
 use crate::leader::Leader;
@@ -29,7 +30,8 @@ const TASKS: u32 = 2_000;
 /// Forgets, for ever. What cannot be forgotten now is tried again the next time.
 pub(crate) async fn run(leader: &Leader) -> Infallible {
     // What is kept for a minute is not to stay for an hour.
-    let pause = leader.retention.shortest().map_or(HOUR, |shortest| (shortest / 4).clamp(leader.tick, HOUR));
+    let pause = leader.retention.shortest().unwrap_or(HOUR * 4).min(leader.deliveries_kept);
+    let pause = (pause / 4).clamp(leader.tick, HOUR);
     loop {
         if let Err(error) = forget(leader).await {
             warn!(error = &error as &dyn std::error::Error, "could not forget what is old");
@@ -44,6 +46,9 @@ async fn forget(leader: &Leader) -> Result<(), StoreError> {
     leader.store.forget_outcomes(OUTCOMES).await?;
     leader.store.forget_forecasts(FORECASTS).await?;
     while leader.store.forget_schedule_runs(RUNS, BATCH).await? == u64::from(BATCH) {}
+    let kept = now() - leader.deliveries_kept;
+    while leader.store.forget_messages(kept, BATCH).await? >= u64::from(BATCH) {}
+    while leader.store.forget_lanes(BATCH).await? == u64::from(BATCH) {}
     let retention = &leader.retention;
     if let Some(kept) = retention.observations {
         while leader.store.forget_observations(kept, BATCH).await? == u64::from(BATCH) {}

@@ -6,10 +6,13 @@ use anyhow::Context;
 use jobs_artifacts::Artifacts;
 use jobs_queue::Queue;
 use jobs_runtime::{
+    ServerSecret,
     config::{Config, configured},
     shutdown::Shutdown,
 };
 use jobs_store::{Store, StoreConfig};
+use jobs_view::{Links, sign::Signer};
+use jobs_webhooks::{Deliverer, FanOut, Options, SEALED_FOR, law::Law};
 use tracing::{info, warn};
 
 use crate::{fire::Planner, leader::Leader, metrics};
@@ -38,6 +41,16 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     }
     let registry = configured(jobs_kinds::registry(), &config.kinds)?;
     let planner = Arc::new(Planner::new(registry));
+    let secret = ServerSecret::of(&config)?;
+    let base = config.api.public_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
+    let links = Links::new(base, Signer::of(&secret.clone().unwrap_or_else(ServerSecret::random)));
+    let delivering = match secret {
+        Some(secret) => Some(tokio::spawn(deliverer(&config, &store, &secret)?.run(shutdown.soft.clone()))),
+        None => {
+            warn!("webhooks wait: their secrets cannot be read without LONGSHORE_SECRET_KEY, which is that of the API");
+            None
+        }
+    };
     let work = async {
         loop {
             let error = match store.lead().await {
@@ -49,6 +62,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
                         artifacts: artifacts.clone(),
                         planner: Arc::clone(&planner),
                         retention: config.retention.clone(),
+                        deliveries_kept: config.webhooks.kept,
+                        fan_out: FanOut { store: store.clone(), links: links.clone() },
                         lease: config.worker.lease,
                         tick: config.scheduler.tick,
                     };
@@ -67,7 +82,25 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         // Everything it does is one statement at a time, so it may stop between any two.
         () = shutdown.soft.cancelled() => {}
     }
+    if let Some(delivering) = delivering {
+        delivering.await.context("end the deliveries of webhooks")?;
+    }
     store.close().await;
     info!("stopped");
     Ok(())
+}
+
+fn deliverer(config: &Config, store: &Store, secret: &ServerSecret) -> anyhow::Result<Deliverer> {
+    let settings = &config.webhooks;
+    Ok(Deliverer {
+        store: store.clone(),
+        outbound: jobs_webhooks::outbound(&config.outbound)?,
+        under: secret.derive(SEALED_FOR),
+        options: Options {
+            law: Law { pace: settings.pace },
+            timeout: settings.timeout,
+            per_endpoint: settings.per_endpoint,
+            lease: settings.lease,
+        },
+    })
 }

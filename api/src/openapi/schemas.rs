@@ -26,6 +26,10 @@ use crate::{
     },
     videos::{ErrorBody, VideoList, VideoView},
     view::{ArtifactView, EventView, Explanation, Page, TaskPage, TaskView},
+    webhooks::{
+        CreateWebhook, DeliveryPage, DeliveryView, NewWebhookView, Recover, Recovered, RotateWebhook, UpdateWebhook,
+        WebhookPage, WebhookStats, WebhookView,
+    },
 };
 
 /// All schemas by name.
@@ -46,6 +50,10 @@ pub(super) fn schemas(registry: &Registry) -> Map<String, Value> {
     read.subschema_for::<CreateProject>();
     read.subschema_for::<PutProvider>();
     read.subschema_for::<DryRun>();
+    read.subschema_for::<CreateWebhook>();
+    read.subschema_for::<UpdateWebhook>();
+    read.subschema_for::<RotateWebhook>();
+    read.subschema_for::<Recover>();
     read.subschema_for::<CreateSchedule>();
     read.subschema_for::<PreviewSchedule>();
     read.subschema_for::<PauseSchedule>();
@@ -83,6 +91,13 @@ pub(super) fn schemas(registry: &Registry) -> Map<String, Value> {
         written.subschema_for::<GpuList>(),
         written.subschema_for::<ProviderView>(),
         written.subschema_for::<DryRunView>(),
+        written.subschema_for::<NewWebhookView>(),
+        written.subschema_for::<WebhookView>(),
+        written.subschema_for::<WebhookPage>(),
+        written.subschema_for::<WebhookStats>(),
+        written.subschema_for::<DeliveryView>(),
+        written.subschema_for::<DeliveryPage>(),
+        written.subschema_for::<Recovered>(),
         written.subschema_for::<ErrorBody>(),
         written.subschema_for::<VideoView>(),
         written.subschema_for::<VideoList>(),

@@ -253,6 +253,11 @@ fn spec_of(body: &Map<String, Value>, starts_at: Option<OffsetDateTime>, ends_at
 
 fn faults_of_task(app: &App, task: &Value, project: ProjectId) -> Vec<Fault> {
     let mut faults = CreateTask::read(task.clone(), &app.envelope, &app.registry, project).err().unwrap_or_default();
+    faults.extend(app.receivers.faults_of_task(task));
+    if task.pointer("/webhook/secret").is_some_and(|secret| !secret.is_null()) {
+        let why = "cannot be kept in a schedule: make a webhook of the project, whose requests are signed";
+        faults.push(Fault::new("/webhook/secret", why));
+    }
     for (name, why) in NOT_OF_A_SCHEDULE {
         let is_said =
             task.get(name).is_some_and(|said| !said.is_null() && said.as_array().is_none_or(|list| !list.is_empty()));

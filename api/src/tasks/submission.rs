@@ -21,8 +21,19 @@ pub(crate) fn read(
     request_id: &str,
     idempotency: Option<Idempotency>,
 ) -> Result<NewTask, Problem> {
-    let task = CreateTask::read(body, &app.envelope, &app.registry, project).map_err(Problem::invalid)?;
-    Ok(NewTask { request_id: Some(request_id.to_owned()), idempotency, ..task })
+    let found = app.receivers.faults_of_task(&body);
+    let task = match CreateTask::read(body, &app.envelope, &app.registry, project) {
+        Ok(task) if found.is_empty() => task,
+        read => {
+            let mut faults = read.err().unwrap_or_default();
+            faults.extend(found);
+            faults.sort();
+            faults.dedup();
+            return Err(Problem::invalid(faults));
+        }
+    };
+    let webhook = task.webhook.map(|webhook| app.receivers.seal(webhook));
+    Ok(NewTask { request_id: Some(request_id.to_owned()), idempotency, webhook, ..task })
 }
 
 /// A task that was accepted, now or by an earlier request.

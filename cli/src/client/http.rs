@@ -77,6 +77,7 @@ impl Http {
         .await
     }
 
+    /// A PATCH, which may be repeated: it says how something is to be.
     pub(super) async fn patch(&self, url: Url, body: &Value) -> Result<Value, Failure> {
         self.call(self.request(Method::PATCH, url).json(body)).await
     }

@@ -35,6 +35,7 @@ mod task;
 mod tests;
 mod text;
 mod watch;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -88,6 +89,9 @@ pub(crate) enum ClientCommand {
     /// Make, list, rotate and revoke API keys
     #[command(after_help = EXIT_CODES)]
     Keys(Box<keys::Keys>),
+    /// Tell others of what happens: endpoints, what they were told, and a receiver on this machine
+    #[command(after_help = EXIT_CODES)]
+    Webhooks(Box<webhooks::Webhooks>),
     /// Make and list projects: tenants that see nothing of each other
     #[command(after_help = EXIT_CODES)]
     Projects(projects::Projects),
@@ -122,6 +126,7 @@ async fn run_on(command: &ClientCommand, screen: &Screen) -> Exit {
         ClientCommand::Queues(queues) => queues.run(screen).await,
         ClientCommand::Schedules(schedules) => schedules.run(screen).await,
         ClientCommand::Keys(keys) => keys.run(screen).await,
+        ClientCommand::Webhooks(webhooks) => webhooks.run(screen).await,
         ClientCommand::Projects(projects) => projects.run(screen).await,
         ClientCommand::Prices(prices) => prices.run(screen).await,
     };
@@ -149,6 +154,7 @@ impl ClientCommand {
             Self::Queues(queues) => queues.json(),
             Self::Schedules(schedules) => schedules.json(),
             Self::Keys(keys) => keys.json(),
+            Self::Webhooks(webhooks) => webhooks.json(),
             Self::Projects(projects) => projects.json(),
             Self::Prices(prices) => prices.json(),
         }

@@ -107,6 +107,32 @@ id!(
     "wrk_"
 );
 
+id!(
+    /// A standing endpoint that is told of events.
+    WebhookId,
+    "whk_"
+);
+id!(
+    /// What is told of one event, the same however often and to whom it is sent: the `webhook-id` of requests.
+    MessageId,
+    "msg_"
+);
+id!(
+    /// One message for one receiver.
+    DeliveryId,
+    "dlv_"
+);
+id!(
+    /// Whose turn it is among receivers: an endpoint, or the host of receivers of single tasks.
+    LaneId,
+    "lane_"
+);
+id!(
+    /// One life of a process that delivers.
+    DelivererId,
+    "dlr_"
+);
+
 impl TaskId {
     /// The smallest id that can be made at a time.
     #[must_use]

@@ -24,7 +24,7 @@ pub mod times;
 pub use context::{Engines, JobContext};
 pub use error::JobError;
 pub use fault::Fault;
-pub use id::{KeyId, ProjectUid, ScheduleId, TaskId, WorkerId};
+pub use id::{DelivererId, DeliveryId, KeyId, LaneId, MessageId, ProjectUid, ScheduleId, TaskId, WebhookId, WorkerId};
 pub use integrity::Defect;
 pub use kind::JobKind;
 pub use limits::{GroupSettings, QueueSettings, Rate};

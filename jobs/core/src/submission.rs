@@ -14,7 +14,7 @@ use crate::{
     instant::{NO_INSTANT, read_instant},
     kind::{AnyKind, CheckedInput},
     schema::{Schema, find_nul, whole},
-    task::{Coalesce, Idempotency, Start},
+    task::{Coalesce, ENDED_EVENTS, Idempotency, Start, TaskWebhook},
 };
 
 /// Without another word a task shares its turn with all that say nothing either.
@@ -70,6 +70,10 @@ pub struct CreateTask {
     #[serde(default)]
     #[schemars(with = "CoalesceOptions")]
     pub(crate) coalesce: Option<CoalesceOptions>,
+    /// Who else is to be told of what happens to it, beside the endpoints of the project.
+    #[serde(default)]
+    #[schemars(with = "WebhookOptions")]
+    pub(crate) webhook: Option<WebhookOptions>,
     /// Words to find it by.
     #[schemars(length(max = 20), inner(length(min = 1, max = 100)))]
     pub(crate) tags: Option<Vec<String>>,
@@ -101,6 +105,31 @@ impl RetryOptions {
             max_ms: self.max_ms.unwrap_or(other.max_ms),
             jitter: self.jitter.unwrap_or(other.jitter),
         }
+    }
+}
+
+/// A receiver of a single task.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "TaskWebhook")]
+pub(crate) struct WebhookOptions {
+    /// Where it is told: an address of the Internet, `https` or `http`.
+    #[schemars(length(min = 1, max = 2000), extend("format" = "uri"))]
+    url: String,
+    /// Of which events: types such as `task.succeeded`, or patterns such as `task.*`. How it ended when left out.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", length(min = 1, max = 20), inner(length(max = 100)))]
+    events: Option<Vec<String>>,
+    /// What requests are signed with: `whsec_` and the Base64 of 24 to 64 bytes. They are not signed when left out.
+    #[serde(default)]
+    #[schemars(with = "String", length(max = 100))]
+    secret: Option<String>,
+}
+
+impl WebhookOptions {
+    fn receiver(self) -> TaskWebhook {
+        let events = self.events.unwrap_or_else(|| ENDED_EVENTS.map(str::to_owned).to_vec());
+        TaskWebhook { url: self.url, events, sealed: None, secret: self.secret }
     }
 }
 
@@ -192,6 +221,7 @@ impl CreateTask {
             coalesce,
             replayed_from: None,
             head: None,
+            webhook: asked.webhook.map(WebhookOptions::receiver),
         })
     }
 
@@ -267,7 +297,7 @@ fn instant(body: &Value, name: &str, faults: &mut Vec<Fault>) -> Option<OffsetDa
 fn plain_numbers(body: &mut Value) {
     let Some(fields) = body.as_object_mut() else { return };
     // As if it were left out, like every other field.
-    fields.retain(|name, value| name != "coalesce" || !value.is_null());
+    fields.retain(|name, value| !["coalesce", "webhook"].contains(&name.as_str()) || !value.is_null());
     for (name, value) in fields {
         match (name.as_str(), value) {
             ("priority" | "delay_ms" | "timeout_ms" | "max_attempts", value) => whole(value),

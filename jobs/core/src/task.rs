@@ -53,6 +53,26 @@ pub struct NewTask {
     /// The first task of its batch, if that has an idempotency key: it is stored together with that one, or not at all. Its id is
     /// one of [`TaskId::nth`] behind that one's.
     pub head: Option<TaskId>,
+    /// Who else is to be told of what happens to it.
+    pub webhook: Option<TaskWebhook>,
+}
+
+/// What the receiver of a task is told when it does not say: how the task ended.
+pub const ENDED_EVENTS: [&str; 4] = ["task.succeeded", "task.failed", "task.canceled", "task.expired"];
+
+/// A receiver of a single task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskWebhook {
+    /// Where it is told.
+    pub url: String,
+    /// Of which events: patterns.
+    pub events: Vec<String>,
+    /// The secret that its requests are signed with, if they are, encrypted under a key of the installation, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
+    /// The secret as its client sent it: whoever accepts the task encrypts it. It is never stored.
+    #[serde(skip)]
+    pub secret: Option<String>,
 }
 
 /// When a task may start. The database's clock decides what is past.
@@ -179,6 +199,7 @@ impl NewTask {
             coalesce: None,
             replayed_from: None,
             head: None,
+            webhook: None,
         }
     }
 

@@ -51,6 +51,8 @@ pub struct Config {
     pub outbound: OutboundConfig,
     /// What tasks of kinds have unless they say otherwise, by [`kind_word`].
     pub kinds: BTreeMap<String, KindConfig>,
+    /// How others are told of what happens.
+    pub webhooks: WebhookConfig,
     /// How long what has ended is kept.
     pub retention: RetentionConfig,
     /// Where what is counted can be read.
@@ -146,6 +148,21 @@ pub struct WorkerConfig {
 pub struct SchedulerConfig {
     /// How often the safety nets look.
     pub tick: Duration,
+}
+
+/// How others are told of what happens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebhookConfig {
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// Requests to one endpoint at the same time.
+    pub per_endpoint: usize,
+    /// How long a process may be silent before others deliver in its place.
+    pub lease: Duration,
+    /// The times of the law of retries pass so many times faster; 1 but for tests.
+    pub pace: f64,
+    /// How long it is kept what was sent and what came of it.
+    pub kept: Duration,
 }
 
 /// What goes out to foreign hosts.

@@ -2,6 +2,7 @@
 
 use std::{fmt, io::Write as _, path::Path, path::PathBuf};
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -105,6 +106,35 @@ impl DerivedSecret {
     }
 }
 
+impl DerivedSecret {
+    /// Encrypts what has to be read again: AES-256-GCM under a nonce of its own, which stands in front.
+    #[must_use]
+    pub fn seal(&self, plain: &[u8]) -> Vec<u8> {
+        let mut sealed = plain.to_vec();
+        #[expect(
+            clippy::expect_used,
+            reason = "what is encrypted here is far shorter than the 64 GiB that the cipher takes"
+        )]
+        let nonce = self.cipher().seal_in_place_append_tag(Aad::empty(), &mut sealed).expect("a short text");
+        [nonce.as_ref().as_slice(), &sealed].concat()
+    }
+
+    /// What was encrypted under this secret; none for anything else.
+    #[must_use]
+    pub fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        let mut open = sealed.to_vec();
+        let length = self.cipher().open_in_place(Nonce::from(nonce), Aad::empty(), &mut open).ok()?.len();
+        open.truncate(length);
+        Some(open)
+    }
+
+    fn cipher(&self) -> RandomizedNonceKey {
+        #[expect(clippy::expect_used, reason = "the key has the 32 bytes that the cipher wants")]
+        RandomizedNonceKey::new(&AES_256_GCM, &self.0).expect("a key of 32 bytes")
+    }
+}
+
 fn keyed(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
@@ -189,6 +219,9 @@ mod tests {
         assert!(a.verifies(&[b"x"], &signature) && a.verifies(&[b"x"], &signature[..8]));
         assert!(!a.verifies(&[b"y"], &signature) && !b.verifies(&[b"x"], &signature));
         assert!(ServerSecret::read("short").is_err());
+        let sealed = a.seal(b"x");
+        assert_eq!(a.open(&sealed).as_deref(), Some(&b"x"[..]));
+        assert_eq!((b.open(&sealed), a.open(&sealed[1..]), a.open(b"")), (None, None, None));
         assert_eq!(format!("{secret:?} {a:?}"), "ServerSecret(***) DerivedSecret(***)");
     }
 

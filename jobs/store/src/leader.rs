@@ -39,6 +39,8 @@ pub struct Pulse {
     pub unsettled: bool,
     /// Some task is gone and its files may still be there.
     pub leftovers: bool,
+    /// Something happened of which nobody who listens has been told.
+    pub announced: bool,
     /// How long until the next task is due or past its deadline; zero when one already is.
     pub timer: Option<Duration>,
     /// Another number after every change of the settings of queues.
@@ -89,6 +91,7 @@ impl Leadership {
                 EXISTS (SELECT FROM tasks WHERE state = 'blocked') AS "blocked!",
                 EXISTS (SELECT FROM tasks WHERE has_dependents AND finished_at IS NOT NULL) AS "unsettled!",
                 EXISTS (SELECT FROM leftovers) AS "leftovers!",
+                EXISTS (SELECT FROM webhook_outbox) OR EXISTS (SELECT FROM webhook_marks) AS "announced!",
                 extract(epoch FROM least(
                     (SELECT min(due_at) FROM tasks WHERE state IN ('scheduled', 'retrying')),
                     (SELECT min(deadline) FROM tasks WHERE deadline IS NOT NULL
@@ -113,6 +116,7 @@ impl Leadership {
             blocked: row.blocked,
             unsettled: row.unsettled,
             leftovers: row.leftovers,
+            announced: row.announced,
             timer: row.timer_seconds.map(from_seconds),
             settings: row.settings,
             next_fire: row.next_fire,

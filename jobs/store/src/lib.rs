@@ -34,6 +34,7 @@ mod server;
 mod stats;
 mod times;
 pub mod transition;
+pub mod webhook;
 
 pub use artifact::Artifact;
 pub use audit::Position;

@@ -18,6 +18,10 @@ pub enum Channel {
     Keys,
     /// A schedule was changed, or what its next task waits for has ended; the word is its id.
     Schedules,
+    /// Something happened of which somebody is to be told.
+    Announced,
+    /// There is something to be delivered.
+    Deliver,
 }
 
 impl Channel {
@@ -28,6 +32,8 @@ impl Channel {
             Self::Cancel => "longshore_cancel",
             Self::Keys => "longshore_keys",
             Self::Schedules => "longshore_schedules",
+            Self::Announced => "longshore_announced",
+            Self::Deliver => "longshore_deliver",
         }
     }
 }

@@ -7,10 +7,19 @@ use time::{OffsetDateTime, UtcOffset, format_description::FormatItem, macros::fo
 const WIRE: &[FormatItem<'static>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
+const HTTP: &[FormatItem<'static>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
 /// The time of this machine. Only Postgres tells the time of tasks: this one is for time stamps of answers and for hints.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock, for readers only")]
 pub fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
+}
+
+/// A time as headers of HTTP have it (RFC 9110, section 5.6.7), of the form that is sent today.
+#[must_use]
+pub fn http_date(text: &str) -> Option<OffsetDateTime> {
+    time::PrimitiveDateTime::parse(text, HTTP).ok().map(time::PrimitiveDateTime::assume_utc)
 }
 
 /// A time as the wire has it: RFC 3339, UTC, milliseconds.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use e2e::{Answer, Client, System};
 use futures::{StreamExt as _, stream};
+use jobs_core::DeliveryId;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -140,7 +141,7 @@ fn forget(value: &mut Value) {
 fn without_ids(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
-    while let Some(at) = ["task_", "key_", "proj_", "sched_", "wrk_"]
+    while let Some(at) = ["task_", "key_", "proj_", "sched_", "wrk_", "whk_", "msg_", "dlv_"]
         .iter()
         .filter_map(|prefix| rest.find(prefix).map(|at| at + prefix.len()))
         .min()
@@ -187,7 +188,24 @@ async fn words_of(client: &Client, system: &System) -> Vec<Words> {
         Words { theirs: id.to_owned(), nobodys: unknown(id) }
     };
     let word = |theirs: &str, nobodys: &str| Words { theirs: theirs.to_owned(), nobodys: nobodys.to_owned() };
+    // An endpoint, and what it was told.
+    let hook = json!({ "url": "https://example.com/hook", "events": ["task.*"], "enabled": false });
+    let hook = client.post("/webhooks", &hook).await.expect(201).json()["webhook"]["id"].clone();
+    let delivery = DeliveryId::new().to_string();
+    let sql = format!(
+        "WITH message AS (
+            INSERT INTO webhook_messages (id, project, type, at, body)
+            SELECT gen_random_uuid(), project, 'task.queued', now(), '{{}}' FROM webhooks WHERE id = '{0}' RETURNING id, project
+        )
+        INSERT INTO webhook_deliveries (id, lane, message, project, webhook, status, ended_at)
+        SELECT '{1}', '{0}', id, project, '{0}', 'failed', now() FROM message",
+        uuid(hook.as_str().expect("an id")),
+        uuid(&delivery)
+    );
+    system.database.execute(&sql).await;
     vec![
+        id(&hook),
+        id(&json!(delivery)),
         id(&json!(waiting)),
         id(&json!(ended)),
         id(&video),
@@ -260,6 +278,9 @@ async fn what_another_project_has_is_answered_as_what_nobody_has() {
         "GET /schedules/~word~ ",
         "GET /schedules/~word~/runs",
         "GET /schedules?name=",
+        "GET /webhooks/~word~ ",
+        "GET /webhooks/~word~/deliveries",
+        "GET /webhooks/~word~/stats",
     ] {
         assert!(told.iter().any(|told| told.starts_with(wanted)), "{wanted} makes no difference for the owner");
     }

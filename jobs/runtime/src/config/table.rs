@@ -2,7 +2,7 @@
 
 use super::{
     ApiConfig, Config, DatabaseConfig, LogConfig, LogFormat, MetricsConfig, OutboundConfig, RedisConfig,
-    RetentionConfig, SchedulerConfig, WorkerConfig, parse_rate_limits,
+    RetentionConfig, SchedulerConfig, WebhookConfig, WorkerConfig, parse_rate_limits,
     value::{self, Value},
 };
 use std::time::Duration;
@@ -161,6 +161,11 @@ pub static SETTINGS: &[Setting] = &[
     setting("worker.media_bin", "", to!(worker.media_bin), "the renderer (default: longshore-media, beside longshore)"),
     setting("worker.echo_faults", "false", to!(worker.echo_faults), "let the echo kind crash its process, for tests"),
     setting("scheduler.tick", "1s", to!(scheduler.tick), "how often the scheduler looks for what fell through"),
+    setting("webhooks.timeout", "15s", to!(webhooks.timeout), "how long a request of a webhook may take"),
+    setting("webhooks.per_endpoint", "8", per_endpoint, "requests to one endpoint at the same time"),
+    setting("webhooks.lease", "15s", to!(webhooks.lease), "how long a scheduler may be silent before others deliver"),
+    setting("webhooks.pace", "1", pace, "the times between attempts are so many times shorter, for tests"),
+    setting("webhooks.kept", "30d", to!(webhooks.kept), "how long the log of deliveries is kept"),
     setting(
         "retention.succeeded",
         "",
@@ -237,6 +242,18 @@ fn trusted_proxies(config: &mut Config, text: &str) -> Result<(), String> {
 fn outbound_allow(config: &mut Config, text: &str) -> Result<(), String> {
     let allowed = text.split(',').map(str::trim).filter(|allowed| !allowed.is_empty());
     config.outbound.allow = allowed.map(str::to_owned).collect();
+    Ok(())
+}
+
+fn per_endpoint(config: &mut Config, text: &str) -> Result<(), String> {
+    let at_once: usize = Value::read(text)?;
+    config.webhooks.per_endpoint = Some(at_once).filter(|n| (1..=1_000).contains(n)).ok_or("must be from 1 to 1000")?;
+    Ok(())
+}
+
+fn pace(config: &mut Config, text: &str) -> Result<(), String> {
+    let pace = text.parse::<f64>().ok().filter(|pace| (1.0..=1e9).contains(pace));
+    config.webhooks.pace = pace.ok_or("must be a number from 1")?;
     Ok(())
 }
 
@@ -320,6 +337,7 @@ fn blank() -> Config {
         scheduler: SchedulerConfig { tick: none },
         outbound: OutboundConfig { allow: Vec::new(), contact: None, pause: none, at_once: 0, secrets_file: None },
         kinds: std::collections::BTreeMap::new(),
+        webhooks: WebhookConfig { timeout: none, per_endpoint: 0, lease: none, pace: 0.0, kept: none },
         retention: RetentionConfig::default(),
         metrics: MetricsConfig { bind: None },
         log: LogConfig { format: LogFormat::Auto, level: String::new() },

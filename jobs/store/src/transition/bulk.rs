@@ -188,6 +188,7 @@ impl Store {
                         lost = LEAST(t.lost, 2), forgiven = GREATEST(t.attempt - LEAST(t.lost, 2), 0),
                         -- Another one may have taken its place meanwhile.
                         coalesce_key = NULL,
+                        announced = t.announced OR EXISTS (SELECT FROM projects p WHERE p.id = t.project AND p.announces),
                         seq = t.seq + 1, history = t.history || moment(t.seq + 1, 'reopen', 'queued', t.attempt, t.epoch)
                     FROM met WHERE t.id = met.id AND t.state || '' IN ('failed', 'canceled', 'expired')
                     RETURNING t.*, met.state AS was

@@ -44,9 +44,10 @@ pub(super) struct Stored {
 
 /// A checked query that stores the tasks of `$new`, a [`Columns`], and gives [`Stored`]. `$asked` are more arrays of what was asked
 /// for and `$names` their names; `$links` is looked up beforehand, and `$source` are those that can be stored; `$begin` says which
-/// begin in another state than usual; `$after` happens in the same commit; `$columns` and `$values` are what else is stored of each.
+/// begin in another state than usual; `$after` happens in the same commit; `$heard` says which have a receiver of their own; `$columns` and
+/// `$values` are what else is stored of each. Whether anybody listens to a project is looked up once for all of them.
 macro_rules! insert_query {
-    ($new:expr, $asked:tt, $names:tt, $links:tt, $source:tt, $begin:tt, $after:tt, $columns:tt, $values:tt $(, $arg:expr)* $(,)?) => {
+    ($new:expr, $asked:tt, $names:tt, $links:tt, $source:tt, $begin:tt, $after:tt, $heard:tt, $columns:tt, $values:tt $(, $arg:expr)* $(,)?) => {
         sqlx::query_as!(
             Stored,
             r#"WITH timed AS (
@@ -66,11 +67,12 @@ macro_rules! insert_query {
                 WHERE (key IS NULL AND head IS NULL) OR COALESCE(head, id) IN (SELECT task_id FROM keyed)
             )"# + $after + r#"
             INSERT INTO tasks (id, project, kind, queue, "group", priority, state, input, max_attempts, retry, timeout_ms, due_at,
-                queued_at, deadline, tags, metadata, request_id, idempotency_key, history"# + $columns + ")
+                queued_at, deadline, tags, metadata, request_id, idempotency_key, history, announced"# + $columns + ")
             SELECT id, project, kind, queue, \"group\", priority, state, input::json, max_attempts, retry::json, timeout_ms, due,
                 CASE state WHEN 'queued' THEN now() END, deadline,
                 ARRAY(SELECT json_array_elements_text(fresh.tags::json)), metadata::jsonb, request_id, key,
-                ARRAY[moment(1, 'submit', state, 0, 0)]" + $values + "
+                ARRAY[moment(1, 'submit', state, 0, 0)],
+                " + $heard + "project = ANY(ARRAY(SELECT p.id FROM projects p WHERE p.announces AND p.id = ANY($19)))" + $values + "
             FROM fresh
             ON CONFLICT (id) DO NOTHING
             RETURNING id, state, created_at, due_at, queued_at",
@@ -230,8 +232,10 @@ impl Store {
     async fn insert(&self, new: &[&NewTask]) -> Result<HashMap<Uuid, Task>, StoreError> {
         let columns = Columns::of(new)?;
         // What most tasks do without costs them nothing.
-        let is_linked =
-            |task: &&NewTask| !task.depends_on.is_empty() || task.coalesce.is_some() || task.replayed_from.is_some();
+        let is_linked = |task: &&NewTask| {
+            let is_told = task.webhook.is_some();
+            is_told || !task.depends_on.is_empty() || task.coalesce.is_some() || task.replayed_from.is_some()
+        };
         let rows = match new.iter().any(is_linked) {
             true => self.insert_linked(&columns, new).await?,
             false => self.insert_plain(&columns).await?,
@@ -250,7 +254,7 @@ impl Store {
     }
 
     async fn insert_plain(&self, columns: &Columns) -> Result<Vec<Stored>, StoreError> {
-        run!(self, insert_query!(columns, "", "", "", "timed", "", "", "", ""), fetch_all)
+        run!(self, insert_query!(columns, "", "", "", "timed", "", "", "", "", ""), fetch_all)
     }
 
     async fn insert_linked(&self, columns: &Columns, new: &[&NewTask]) -> Result<Vec<Stored>, StoreError> {
@@ -259,12 +263,14 @@ impl Store {
         let shared: Vec<Option<String>> =
             new.iter().map(|task| task.coalesce.as_ref().map(|coalesce| task.project.qualify(&coalesce.key))).collect();
         let replayed: Vec<Option<Uuid>> = new.iter().map(|task| task.replayed_from.map(|id| id.0)).collect();
+        let webhooks: Vec<Option<String>> =
+            new.iter().map(|task| task.webhook.as_ref().map(json).transpose()).collect::<Result<_, _>>()?;
         run!(
             self,
             insert_query!(
                 columns,
-                ", $20::text[], $21::text[], $22::uuid[]",
-                ", depends_on, coalesce_key, replayed_from",
+                ", $20::text[], $21::text[], $22::uuid[], $23::text[]",
+                ", depends_on, coalesce_key, replayed_from, webhook",
                 // Locked, so that each has ended by now, or whoever ends it finds the mark.
                 "asked_for AS (
                     SELECT timed.id AS task, timed.project, dependency::uuid AS id
@@ -288,13 +294,15 @@ impl Store {
                     -- Also where there is a mark: it may be taken away at this moment.
                     UPDATE tasks SET has_dependents = true WHERE id IN (SELECT depends_on FROM linked)
                 )",
-                ", depends_on, coalesce_key, replayed_from, blockers, has_dependents",
+                "webhook IS NOT NULL OR ",
+                ", depends_on, coalesce_key, replayed_from, webhook, blockers, has_dependents",
                 ", NULLIF(ARRAY(SELECT dependency::uuid FROM json_array_elements_text(fresh.depends_on::json) AS dependency), '{}'),
-                    coalesce_key, replayed_from, (SELECT NULLIF(count(*), 0) FROM waits WHERE waits.task = fresh.id),
+                    coalesce_key, replayed_from, webhook::json, (SELECT NULLIF(count(*), 0) FROM waits WHERE waits.task = fresh.id),
                     EXISTS (SELECT FROM waits WHERE waits.id = fresh.id)",
                 &depends_on,
                 &shared as &[Option<String>],
                 &replayed as &[Option<Uuid>],
+                &webhooks as &[Option<String>],
             ),
             fetch_all
         )

@@ -11,7 +11,7 @@ use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::submit::{Columns, Stored, insert_scheduled};
+use super::submit::{Columns, Stored, insert_scheduled, webhooks};
 use crate::{Channel, Outcome, ScheduleRun, Store, StoreError};
 
 /// What a schedule is to do now.
@@ -174,7 +174,8 @@ async fn fire_on(connection: &mut PgConnection, firings: &[Firing]) -> sqlx::Res
         Vec::new()
     } else {
         let columns = Columns::of(&tasks).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        insert_scheduled(&mut transaction, &columns, &schedules).await?
+        let webhooks = webhooks(&tasks).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        insert_scheduled(&mut transaction, &columns, &schedules, &webhooks).await?
     };
     transaction.commit().await?;
     let mut rows: HashMap<Uuid, Stored> = rows.into_iter().map(|row| (row.id, row)).collect();

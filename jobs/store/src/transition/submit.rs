@@ -263,8 +263,7 @@ impl Store {
         let shared: Vec<Option<String>> =
             new.iter().map(|task| task.coalesce.as_ref().map(|coalesce| task.project.qualify(&coalesce.key))).collect();
         let replayed: Vec<Option<Uuid>> = new.iter().map(|task| task.replayed_from.map(|id| id.0)).collect();
-        let webhooks: Vec<Option<String>> =
-            new.iter().map(|task| task.webhook.as_ref().map(json).transpose()).collect::<Result<_, _>>()?;
+        let webhooks = webhooks(new)?;
         run!(
             self,
             insert_query!(
@@ -386,18 +385,21 @@ pub(super) async fn insert_scheduled(
     connection: &mut PgConnection,
     columns: &Columns,
     schedules: &[Uuid],
+    webhooks: &[Option<String>],
 ) -> sqlx::Result<Vec<Stored>> {
     let query = insert_query!(
         columns,
-        ", $20::uuid[]",
-        ", schedule_id",
+        ", $20::uuid[], $21::text[]",
+        ", schedule_id, webhook",
         "",
         "timed",
         "",
         "",
-        ", schedule_id",
-        ", schedule_id",
-        schedules
+        "webhook IS NOT NULL OR ",
+        ", schedule_id, webhook",
+        ", schedule_id, webhook::json",
+        schedules,
+        webhooks as &[Option<String>],
     );
     query.fetch_all(connection).await
 }
@@ -457,6 +459,11 @@ impl Columns {
         }
         Ok(columns)
     }
+}
+
+/// Who is told of each, as JSON.
+pub(super) fn webhooks(new: &[&NewTask]) -> Result<Vec<Option<String>>, StoreError> {
+    new.iter().map(|task| task.webhook.as_ref().map(json).transpose()).collect()
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {

@@ -1,7 +1,10 @@
 //! `POST /webhooks/{id}/recover`: send again what was not received.
 
 use axum::{Json, extract::State, http::StatusCode};
-use jobs_core::{DeliveryId, Fault, TaskId};
+use jobs_core::{
+    DeliveryId, Fault, TaskId,
+    instant::{NO_INSTANT, read_instant},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +13,7 @@ use crate::{
     app::Shared,
     body::{JsonBody, checked},
     caller::Caller,
-    clock::{NO_INSTANT, now, read_instant},
+    clock::now,
     cursor,
     path::WebhookPath,
     problem::Problem,

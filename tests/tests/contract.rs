@@ -39,10 +39,25 @@ impl Operation {
             "{action}" => "cancel".to_owned(),
             "{code}" => "invalid".to_owned(),
             "{queue}" | "{group}" => "examples".to_owned(),
+            // As the example calls it.
+            "{name}" if self.path.contains("/providers/") => "harbour".to_owned(),
             _ if segment.starts_with('{') => id.to_owned(),
             _ => segment.to_owned(),
         };
         format!("{}{}", client.url, self.path.split('/').map(word).collect::<Vec<_>>().join("/"))
+    }
+}
+
+impl Operation {
+    /// Whether it is about what is there: of other sorts than tasks and keys there is none.
+    fn is_here(&self) -> bool {
+        ["/tasks/{id}", "/keys/{id}"].iter().any(|here| self.path.contains(here))
+    }
+
+    /// Whether it needs a parameter in the query.
+    fn must_be_asked(&self) -> bool {
+        let parameters = self.described["parameters"].as_array();
+        parameters.into_iter().flatten().any(|one| one["in"] == "query" && one["required"] == true)
     }
 }
 
@@ -149,12 +164,14 @@ async fn every_example_is_accepted_and_every_answer_is_as_described() {
             // What removes something comes last, and a plain request opens no socket.
             if operation.method != Method::DELETE && !operation.path.ends_with("/ws") {
                 let answer = client.send(client.request(operation.method.clone(), &url)).await;
-                let is_known = !operation.path.contains("/videos/") && !operation.path.ends_with("/{name}");
-                let is_other = operation.path.contains("/projects/{id}");
-                assert!(
-                    answer.status.as_u16() < 400 || !is_known || is_other || answer.status.as_u16() == 409,
-                    "{operation}: {answer:?}"
-                );
+                // Some questions have to be said; some things cannot be done now.
+                let is_named = operation.is_here() && !operation.path.ends_with("/{name}");
+                let expected = match answer.status.as_u16() {
+                    404 => operation.path.contains('{') && !is_named,
+                    422 => operation.must_be_asked(),
+                    status => status < 400 || status == 409,
+                };
+                assert!(expected, "{operation}: {} {}", answer.status, String::from_utf8_lossy(&answer.bytes));
                 assert_described(&document, &operation, &answer);
             }
             continue;
@@ -163,8 +180,9 @@ async fn every_example_is_accepted_and_every_answer_is_as_described() {
         assert!(!examples.is_empty(), "{operation}: the document shows no body");
         for body in examples {
             let answer = client.send(client.request(operation.method.clone(), &url).json(&body)).await;
+            let is_elsewhere = answer.status.as_u16() == 404 && operation.path.contains("{id}") && !operation.is_here();
             assert!(
-                answer.status.is_success(),
+                answer.status.is_success() || is_elsewhere,
                 "{operation} refuses {body}: {}",
                 String::from_utf8_lossy(&answer.bytes)
             );

@@ -107,6 +107,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "a connection keeps its delay");
                 }
+                tracing::trace!(%peer, "a connection");
                 return (stream, peer);
             }
             Err(error) if is_of_the_client(&error) => {}

@@ -133,7 +133,7 @@ pub(super) fn schemas(registry: &Registry) -> Map<String, Value> {
             "type": "array",
             "minItems": 1,
             "maxItems": MOST,
-            "items": { "$ref": "#/components/schemas/CreateTask", "not": { "required": ["coalesce"] } },
+            "items": { "$ref": "#/components/schemas/CreateTask", "not": with_all(&["coalesce"]) },
         }),
     );
     name_metadata(&mut all);
@@ -159,20 +159,26 @@ fn name_metadata(all: &mut Map<String, Value>) {
     all["CreateTask"]["properties"]["metadata"] =
         json!({ "anyOf": [tidy::reference("Metadata"), { "type": "null" }], "description": "Facts of your own." });
     all.insert("Metadata".to_owned(), facts);
+    // Left out as well as `null`, like every other member.
+    for name in ["coalesce", "retry"] {
+        let mut member = all["CreateTask"]["properties"][name].take();
+        let description = member.as_object_mut().and_then(|member| member.remove("description"));
+        all["CreateTask"]["properties"][name] =
+            json!({ "anyOf": [member, { "type": "null" }], "description": description });
+    }
 }
 
 /// What a schema made of a type does not say: which members go together. Under `not`, so that a body stays one object for whoever makes
 /// types of it.
 fn add_rules(all: &mut Map<String, Value>) {
-    let both = |one: &str, other: &str| json!({ "required": [one, other], "properties": given(&[one, other]) });
-    all["CreateTask"]["not"] = both("run_at", "delay_ms");
-    all["ReplayTask"]["not"] = both("run_at", "delay_ms");
-    all["CreateKey"]["not"] = both("expires_at", "expires_in_ms");
+    all["CreateTask"]["not"] = with_all(&["run_at", "delay_ms"]);
+    all["ReplayTask"]["not"] = with_all(&["run_at", "delay_ms"]);
+    all["CreateKey"]["not"] = with_all(&["expires_at", "expires_in_ms"]);
     let one = |name: &str| json!({ "required": [name], "properties": given(&[name]) });
     let neither = json!({ "not": { "anyOf": [one("cron"), one("every_ms")] } });
-    all["CreateSchedule"]["not"] = json!({ "anyOf": [both("cron", "every_ms"), neither] });
+    all["CreateSchedule"]["not"] = json!({ "anyOf": [with_all(&["cron", "every_ms"]), neither] });
     all["PreviewSchedule"]["not"] = all["CreateSchedule"]["not"].clone();
-    all["ChangeSchedule"]["not"] = both("cron", "every_ms");
+    all["ChangeSchedule"]["not"] = with_all(&["cron", "every_ms"]);
     let of_the_schedule = ["run_at", "deadline", "depends_on", "coalesce"].map(one);
     for body in ["CreateSchedule", "ChangeSchedule"] {
         all[body]["properties"]["task"]["not"] = json!({ "anyOf": of_the_schedule });
@@ -187,7 +193,12 @@ fn add_rules(all: &mut Map<String, Value>) {
     all["BulkAction"]["not"] = json!({ "allOf": silent });
 }
 
-/// Members that are there, and not as `null`.
+/// An object that has all of these members, none of them as `null`.
+fn with_all(names: &[&str]) -> Value {
+    json!({ "required": names, "properties": given(names) })
+}
+
+/// Members that are not `null`.
 fn given(names: &[&str]) -> Value {
     names.iter().map(|name| ((*name).to_owned(), json!({ "not": { "type": "null" } }))).collect::<Map<_, _>>().into()
 }

@@ -30,7 +30,7 @@ pub(crate) struct KindView {
     output_schema: Value,
     /// A body for `POST /tasks` that works as it is.
     example: Value,
-    /// The same as a command.
+    /// The same as a command, with the key in `LONGSHORE_API_KEY`.
     curl: String,
     /// The address of this object.
     url: String,
@@ -71,7 +71,10 @@ impl KindView {
             input_schema: spec.input.document().clone(),
             output_schema: spec.output.document().clone(),
             example,
-            curl: format!("curl -sS {} -H 'Content-Type: application/json' -d '{body}'", links.api("tasks")),
+            curl: format!(
+                "curl -sS {} -H \"Authorization: Bearer $LONGSHORE_API_KEY\" -H 'Content-Type: application/json' -d '{body}'",
+                links.api("tasks"),
+            ),
             url: links.api(&format!("kinds/{}", spec.name)),
         }
     }

@@ -1,7 +1,7 @@
 //! Who is at the other end of a socket: a key in the request for it or in its first message, and looked at again and again, so that
 //! one that was revoked closes what it opened.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::{
     extract::ws::Message,
@@ -19,6 +19,7 @@ use crate::{
     app::App,
     caller::Caller,
     problem::{Code, Problem},
+    rate::{Class, Who},
 };
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -29,13 +30,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Guest {
     /// As headers of a request.
     shown: HeaderMap,
+    /// Where it is, for counting keys that open nothing.
+    address: IpAddr,
 }
 
 impl Guest {
     /// Of the request for the socket.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap, address: IpAddr) -> Self {
         let keys = headers.iter().filter(|(name, _)| *name == header::AUTHORIZATION || *name == API_KEY);
-        Self { shown: keys.map(|(name, value)| (name.clone(), value.clone())).collect() }
+        Self { shown: keys.map(|(name, value)| (name.clone(), value.clone())).collect(), address }
     }
 
     /// Who it is; asks for a key if none came with the request.
@@ -63,10 +66,16 @@ impl Guest {
 
     /// Who it is now; nothing when it has shown nothing.
     pub(super) async fn look(&self, app: &App, wire: &mut Wire) -> Result<Option<Caller>, Over> {
-        let problem = match app.access.admit(app.access.gate(&Method::GET, PATH), &self.shown).await {
+        let mut problem = match app.access.admit(app.access.gate(&Method::GET, PATH), &self.shown).await {
             Ok(caller) => return Ok(caller),
             Err(problem) => problem,
         };
+        // Who makes up keys is a stranger here as well.
+        if problem.code == Code::Unauthorized {
+            let rates = app.policies.of(Class::Strangers);
+            let counted = app.limiter.take(&Who::Address(self.address), Class::Strangers, rates).await;
+            problem = counted.err().unwrap_or(problem);
+        }
         let close = Self::close(&problem);
         wire.send(outbound::error(None, None, &problem)).await?;
         Err(Over(Some(close)))

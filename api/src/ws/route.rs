@@ -1,7 +1,10 @@
 //! The request for a socket.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use axum::{
-    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    Extension,
+    extract::{ConnectInfo, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -37,6 +40,7 @@ const BUFFER: usize = 4 << 10;
 pub(crate) async fn open(
     State(app): State<Shared>,
     caller: Result<Caller, Problem>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     links: Links,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -56,6 +60,7 @@ pub(crate) async fn open(
         .max_frame_size(FRAME_MAX)
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER);
-    let guest = Guest::of(&headers);
+    let peer = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |Extension(ConnectInfo(peer))| peer.ip());
+    let guest = Guest::of(&headers, app.proxies.client(peer, &headers));
     Ok(upgrade.on_upgrade(move |web| Socket::serve(app, place, guest, links, web)).into_response())
 }

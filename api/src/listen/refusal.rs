@@ -18,7 +18,7 @@ const UNREAD_MAX: u64 = 64 << 10;
 
 const ANSWER: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 5\r\n\
-Connection: close\r\nContent-Length: 155\r\n\r\n\
+Connection: close\r\nContent-Length: 156\r\n\r\n\
 {\"type\":\"/api/v1/problems/overloaded\",\"title\":\"The server is overloaded\",\"status\":503,\
 \"detail\":\"as many connections as may be are open\",\"code\":\"overloaded\"}";
 

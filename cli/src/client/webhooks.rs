@@ -58,7 +58,8 @@ Examples:
   longshore webhooks create https://example.com/hook --event task.failed --kind video.generate")]
 struct Create {
     /// Where it is told
-    url: String,
+    #[arg(value_name = "URL")]
+    receiver: String,
 
     /// Of which events: task.succeeded, task.*, *; can be given again [default: how tasks end]
     #[arg(long = "event", value_name = "PATTERN")]
@@ -253,7 +254,7 @@ impl Filter {
 impl Create {
     async fn run(&self, screen: &Screen) -> Result<Exit, Failure> {
         let events = if self.events.is_empty() { ENDED.map(str::to_owned).to_vec() } else { self.events.clone() };
-        let mut body = Map::from_iter([("url".to_owned(), json!(self.url)), ("events".to_owned(), json!(events))]);
+        let mut body = Map::from_iter([("url".to_owned(), json!(self.receiver)), ("events".to_owned(), json!(events))]);
         self.filter.write(&mut body);
         body.extend(self.description.iter().map(|text| ("description".to_owned(), json!(text))));
         body.extend(self.ed25519.then(|| ("ed25519".to_owned(), json!(true))));

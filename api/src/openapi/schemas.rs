@@ -248,6 +248,7 @@ fn add_kinds(all: &mut Map<String, Value>, registry: &Registry) {
         let name = format!("{}Input", camel(spec.name));
         let mut schema = spec.input.document().clone();
         lift(&mut schema, all, &name);
+        divide_input(&mut schema, all, spec.name);
         schema["examples"] = json!([spec.example]);
         all.insert(name.clone(), schema);
         choices.push(json!({
@@ -259,6 +260,22 @@ fn add_kinds(all: &mut Map<String, Value>, registry: &Registry) {
         submission["oneOf"] = choices.into();
         submission["examples"] = examples.into_iter().map(|(_, example)| example).collect();
     }
+}
+
+/// An input that is one object or another, by a condition, as a choice of two that have names: whoever makes types does not follow
+/// conditions. Each refuses what the other one needs, so it is the same.
+fn divide_input(input: &mut Value, all: &mut Map<String, Value>, kind: &str) {
+    let Some(fields) = input.as_object_mut().filter(|fields| fields.contains_key("if")) else { return };
+    fields.remove("if");
+    let branches = ["then", "else"].into_iter().filter_map(|branch| fields.remove(branch));
+    let mut choices = Vec::new();
+    for branch in branches {
+        let name = format!("{}{}Input", camel(kind), branch["title"].as_str().unwrap_or_default());
+        choices.push(tidy::reference(&name));
+        all.insert(name, branch);
+    }
+    fields.remove("type");
+    fields.insert("oneOf".to_owned(), choices.into());
 }
 
 /// Moves the definitions of a schema of its own beside the others.

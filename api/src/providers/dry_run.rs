@@ -39,6 +39,7 @@ pub(crate) struct DryRun {
 #[schemars(rename = "DryRunResult")]
 pub(crate) struct DryRunView {
     /// The offers.
+    #[schemars(with = "Vec<Map<String, Value>>")]
     offers: Vec<Value>,
     /// The items that are no offers, each with the reason.
     skipped: Vec<Skipped>,

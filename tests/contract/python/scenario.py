@@ -37,8 +37,8 @@ from longshore_client.models import (
     StatusEvent,
     Task,
     TaskPage,
-    VideoGenerateInput,
-    VideoGenerateInputOutput,
+    VideoGenerateBriefingInput,
+    VideoGenerateBriefingInputOutput,
 )
 
 URL, KEY = os.environ["LONGSHORE_URL"], os.environ["LONGSHORE_API_KEY"]
@@ -108,13 +108,13 @@ assert isinstance(history, EventPage) and isinstance(history.data[0], StatusEven
 assert list_task_attempts.sync(task.id, client=client).data[0].outcome == "succeeded"
 
 # A video, and its files with what they should be.
-small = VideoGenerateInput(
+small = VideoGenerateBriefingInput(
     title="Scenario",
     description="A small picture that moves.",
     duration=15,
     style="minimal",
     tone="calm",
-    output=VideoGenerateInputOutput(width=160, height=160, fps=12, quality="draft"),
+    output=VideoGenerateBriefingInputOutput(width=160, height=160, fps=12, quality="draft"),
 )
 video = create_task.sync(client=client, body=CreateVideoGenerateTask(kind="video.generate", input_=small))
 assert isinstance(video, Task), video

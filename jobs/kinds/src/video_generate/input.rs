@@ -37,12 +37,17 @@ impl JsonSchema for Input {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        // Those who describe the API call the two by their titles.
+        let titled = |title: &str, mut schema: Schema| {
+            schema.insert("title".to_owned(), title.into());
+            schema
+        };
         json_schema!({
             "description": "A briefing; or, with a field `timeline`, the film clip by clip.",
             "type": "object",
             "if": { "required": ["timeline"] },
-            "then": TimelineRequest::json_schema(generator),
-            "else": Briefing::json_schema(generator),
+            "then": titled("Timeline", TimelineRequest::json_schema(generator)),
+            "else": titled("Briefing", Briefing::json_schema(generator)),
         })
     }
 }

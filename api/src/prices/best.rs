@@ -101,7 +101,7 @@ pub(crate) async fn best(
     let max_age_s = max_age(&mut query);
     let constraints = Constraints {
         gpu: known,
-        min_vram_gb: decimal_of(&mut query, "min_vram_gb", Decimal::ZERO, large),
+        min_vram_gb: decimal_of(&mut query, "min_vram_gb", Decimal::ZERO, Decimal::from(10_000)),
         min_tflops: decimal_of(&mut query, "min_tflops", Decimal::ZERO, large),
         gpu_count: query.number("gpu_count", 1, 100_000).and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
         regions: all(&query, "region"),

@@ -109,7 +109,9 @@ pub(super) fn flag(query: &mut Query, name: &str) -> Option<bool> {
 /// A decimal from `least` to `most`.
 pub(super) fn decimal_of(query: &mut Query, name: &str, least: Decimal, most: Decimal) -> Option<Decimal> {
     let text = query.one(name)?;
-    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    // JSON's way to write numbers has exponents, also some that are below every digit that counts here.
+    let with_exponent = || text.parse::<f64>().ok().and_then(Decimal::from_f64_retain);
+    let number = text.parse().ok().or_else(with_exponent).filter(|number| (least..=most).contains(number));
     if number.is_none() {
         query.fault(name, format!("must be a number from {least} to {most}"));
     }

@@ -149,6 +149,10 @@ impl Definition {
         for name in ["every_ms", "jitter_ms", "catch_up_max"] {
             body.get_mut(name).into_iter().for_each(whole);
         }
+        if let Some(task) = body.get_mut("task").and_then(Value::as_object_mut) {
+            // As if it were left out.
+            task.retain(|_, value| !value.is_null());
+        }
         let mut faults = SCHEMA.check(&body);
         faults.extend(find_nul(&body).map(|at| Fault::new(at, "must not contain U+0000")));
         let starts_at = instant(&body, "starts_at", &mut faults);

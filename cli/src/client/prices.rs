@@ -83,7 +83,7 @@ pub(crate) struct Latest {
     #[arg(long)]
     provider: Option<String>,
 
-    /// Only of this source: provider:<id>, or the address of a page
+    /// Only of this source: `provider:ID`, or the address of a page
     #[arg(long)]
     source: Option<String>,
 

@@ -119,7 +119,7 @@ async fn an_endpoint_that_fails_for_five_days_is_disabled() {
     assert_eq!(read["disabled_reason"], "failing");
     // What it was still to be told is canceled.
     let pending = "SELECT count(*) FROM webhook_deliveries WHERE status = 'pending' AND webhook IS NOT NULL";
-    eventually("nothing is pending", SOON, async || (system.database.count(&pending).await == 0).then_some(())).await;
+    eventually("nothing is pending", SOON, async || (system.database.count(pending).await == 0).then_some(())).await;
 }
 
 #[tokio::test]

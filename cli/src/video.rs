@@ -150,16 +150,18 @@ impl Which {
         let folder = self.file.parent().unwrap_or(Path::new("."));
         let mut files = Files::new();
         let mut pointers = Vec::new();
-        for (pointer, src) in video_generate::sources(&input) {
+        let mut faults = Vec::new();
+        for (pointer, src) in video_generate::sources(&input).into_iter().filter(|(_, src)| !src.contains(':')) {
             let path = folder.join(&src);
-            if !src.contains(':') && path.is_file() {
+            pointers.push(pointer.clone());
+            if path.is_file() {
                 files.insert(src, std::path::absolute(path)?);
-                pointers.push(pointer);
+            } else {
+                faults.push(Fault::new(pointer, format!("there is no file {}", path.display())));
             }
         }
-        let mut faults = input.faults();
         // A path is no source for a server, and one here.
-        faults.retain(|fault| !pointers.contains(&fault.pointer));
+        faults.extend(input.faults().into_iter().filter(|fault| !pointers.contains(&fault.pointer)));
         if !faults.is_empty() {
             tell(&faults);
             return Ok(None);

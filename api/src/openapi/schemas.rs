@@ -32,6 +32,15 @@ use crate::{
     },
 };
 
+/// A type of event, or a pattern of types: as `jobs_webhooks::is_pattern` has it.
+const EVENT_PATTERN: &str = r"^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.\*)?)$";
+
+/// `whsec_` and the Base64 of 24 to 64 bytes.
+const SECRET_PATTERN: &str = concat!(
+    "^whsec_([A-Za-z0-9+/]{4}){8,20}",
+    "([A-Za-z0-9+/]{4}|[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
+);
+
 /// All schemas by name.
 pub(super) fn schemas(registry: &Registry) -> Map<String, Value> {
     let settings = || {
@@ -171,6 +180,13 @@ fn name_metadata(all: &mut Map<String, Value>) {
 /// What a schema made of a type does not say: which members go together. Under `not`, so that a body stays one object for whoever makes
 /// types of it.
 fn add_rules(all: &mut Map<String, Value>) {
+    // Checked beside the schema, so that all faults of a webhook are told at once.
+    for name in ["CreateWebhook", "UpdateWebhook", "TaskWebhook"] {
+        all[name]["properties"]["events"]["items"]["pattern"] = EVENT_PATTERN.into();
+    }
+    for name in ["CreateWebhook", "RotateWebhook", "TaskWebhook"] {
+        all[name]["properties"]["secret"]["pattern"] = SECRET_PATTERN.into();
+    }
     all["CreateTask"]["not"] = with_all(&["run_at", "delay_ms"]);
     all["ReplayTask"]["not"] = with_all(&["run_at", "delay_ms"]);
     all["CreateKey"]["not"] = with_all(&["expires_at", "expires_in_ms"]);

@@ -27,11 +27,7 @@ pub(crate) struct UpdateWebhook {
     url: Option<String>,
     /// Of which events.
     #[serde(default)]
-    #[schemars(
-        with = "Vec<String>",
-        length(min = 1, max = 50),
-        inner(length(min = 1, max = 100), regex(pattern = r"^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.\*)?)$"))
-    )]
+    #[schemars(with = "Vec<String>", length(min = 1, max = 50), inner(length(min = 1, max = 100)))]
     events: Option<Vec<String>>,
     /// What people say of it.
     #[serde(default)]

@@ -77,6 +77,9 @@ async fn filters_choose_by_event_kind_tag_and_group_and_a_disabled_endpoint_hear
         let id = echo(&system.client, options).await;
         system.client.wait(&id, "succeeded", SOON).await;
     }
+    // Whoever is enabled is told of what nobody has looked at yet, too.
+    let unseen = "SELECT count(*) FROM webhook_outbox";
+    eventually("all of it is looked at", SOON, async || (system.database.count(unseen).await == 0).then_some(())).await;
     // The last one that could have told anybody anything.
     change(&system.client, &off, json!({ "enabled": true, "events": ["task.succeeded"] })).await;
     let last = echo(&system.client, json!({})).await;
